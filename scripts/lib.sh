@@ -2,6 +2,8 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 pg_bin=/usr/lib/postgresql/15/bin
+# Debian's own, which has Debian's pytest and drivers; another python3 may come first in PATH.
+python=/usr/bin/python3
 
 say() { printf '%s\n' "==> $*" >&2; }
 die() {
