@@ -1,0 +1,141 @@
+// The settings of [pgbouncer] as members: one per setting, bearing exactly the setting's name.
+//
+// Defaults, bounds, help and the rules of change stand in the table (config/settings.h), not here;
+// default_globals() gives a filled one.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace pgweir {
+
+using Micros = std::chrono::microseconds;  // ini times are kept in microseconds, as PgBouncer does
+
+enum class PoolMode : std::uint8_t { session, transaction, statement };
+enum class AuthType : std::uint8_t {
+  any,
+  trust,
+  plain,
+  md5,
+  cert,
+  hba,
+  ldap,
+  pam,
+  scram_sha_256,
+};
+enum class SslMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
+
+// A missing optional means "none", which SHOW CONFIG prints as NULL.
+struct Globals {
+  std::string admin_users;
+  bool application_name_add_host = false;
+  std::optional<std::string> auth_dbname;
+  std::optional<std::string> auth_file;
+  std::string auth_hba_file;
+  std::optional<std::string> auth_ident_file;
+  std::optional<std::string> auth_ldap_options;
+  std::string auth_query;
+  AuthType auth_type{};
+  std::optional<std::string> auth_user;
+  Micros autodb_idle_timeout{};
+  Micros cancel_wait_timeout{};
+  Micros client_idle_timeout{};
+  Micros client_login_timeout{};
+  std::optional<std::string> client_tls13_ciphers;
+  std::string client_tls_ca_file;
+  std::string client_tls_cert_file;
+  std::string client_tls_ciphers;
+  std::string client_tls_dheparams;
+  std::string client_tls_ecdhcurve;
+  std::string client_tls_key_file;
+  std::string client_tls_protocols;
+  SslMode client_tls_sslmode{};
+  std::optional<std::string> conffile;  // the file the next reload reads
+  int default_pool_size = 0;            // 0: unlimited
+  bool disable_pqexec = false;
+  Micros dns_max_ttl{};
+  Micros dns_nxdomain_ttl{};
+  Micros dns_zone_check_period{};
+  Micros idle_transaction_timeout{};
+  std::string ignore_startup_parameters;
+  std::string job_name;
+  std::string listen_addr;  // empty: unix sockets only
+  int listen_backlog = 0;
+  int listen_port = 0;
+  bool log_connections = false;
+  bool log_disconnections = false;
+  int log_min_duration_statement = 0;  // milliseconds; -1: off, 0: every statement
+  bool log_pooler_errors = false;
+  bool log_stats = false;
+  std::string logfile;
+  std::string login_notify_message;
+  int max_client_conn = 0;
+  int max_db_client_connections = 0;  // this and the other limits: <= 0 means unlimited
+  int max_db_connections = 0;
+  std::int64_t max_packet_size = 0;  // bytes
+  int max_prepared_statements = 0;   // 0: tracking off
+  int max_user_client_connections = 0;
+  int max_user_connections = 0;
+  int min_pool_size = 0;
+  int peer_id = 0;  // 0: peering off
+  std::string pidfile;
+  int pkt_buf = 0;  // bytes
+  Micros pool_idle_timeout{};
+  PoolMode pool_mode{};
+  Micros query_timeout{};
+  int query_wait_notify = 0;  // seconds; 0: off
+  Micros query_wait_timeout{};
+  int reserve_pool_size = 0;
+  Micros reserve_pool_timeout{};
+  std::string resolv_conf;
+  int sbuf_loopcnt = 0;
+  int scram_iterations = 0;
+  Micros server_check_delay{};     // 0: always check
+  std::string server_check_query;  // "<empty>": an empty query; empty: no check
+  int server_connect_parallel = 0;
+  Micros server_connect_timeout{};
+  bool server_fast_close = false;
+  Micros server_idle_timeout{};
+  Micros server_lifetime{};        // 0: a connection is used once
+  int server_lifetime_jitter = 0;  // percent of server_lifetime
+  Micros server_login_retry{};     // upper bound of the growing pause
+  std::string server_reset_query;
+  bool server_reset_query_always = false;
+  bool server_round_robin = false;
+  std::optional<std::string> server_tls13_ciphers;
+  std::string server_tls_ca_file;
+  std::string server_tls_cert_file;
+  std::string server_tls_ciphers;
+  std::string server_tls_key_file;
+  std::string server_tls_protocols;
+  SslMode server_tls_sslmode{};
+  std::string service_name;
+  bool so_reuseport = false;
+  int stats_period = 0;  // seconds
+  std::string stats_users;
+  Micros suspend_timeout{};
+  bool syslog = false;
+  std::string syslog_facility;
+  std::string syslog_ident;
+  int tcp_defer_accept = 0;
+  bool tcp_keepalive = false;
+  int tcp_keepcnt = 0;
+  int tcp_keepidle = 0;       // seconds; 0: the system's
+  int tcp_keepintvl = 0;      // seconds; 0: the system's
+  int tcp_socket_buffer = 0;  // bytes; 0: the system's
+  int tcp_user_timeout = 0;   // milliseconds; 0: the system's
+  std::string track_extra_parameters;
+  Micros transaction_timeout{};
+  std::string unix_socket_dir;
+  std::string unix_socket_group;
+  int unix_socket_mode = 0;
+  std::optional<std::string> user;  // switch to this user at start
+  int verbose = 0;
+  int workers = 0;  // 0: one per core
+
+  bool operator==(const Globals&) const = default;
+};
+
+}  // namespace pgweir

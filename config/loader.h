@@ -1,0 +1,34 @@
+// From a file or a URL to a Config, or to the full list of what is wrong.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "config/ini.h"
+#include "config/mistake.h"
+
+namespace pgweir {
+
+struct Loaded {
+  std::shared_ptr<const Config> config;  // null when any mistake is more than a warning
+  Mistakes mistakes;                     // in file order, as far as the order is known
+};
+
+// Reads the file, its includes and auth_file. All or nothing: a mistake leaves no half-read config.
+Loaded load(const std::string& path);
+Loaded load(const std::string& path, const FileReader& reader);
+
+// The configuration of `pgweir postgres://user:password@host:port/db?params`: every name a client
+// asks for is served by that one server with the URL's user and password, on 127.0.0.1:6432, in
+// transaction mode, for anyone who can reach that port. `os_user` counts when the URL has no user.
+// Mistakes bear the file name "URL".
+Loaded from_url(std::string_view url, std::string_view os_user = {});
+bool looks_like_url(std::string_view text);
+
+// One line per mistake (`FILE:LINE: error: TEXT`) and a last line with the verdict.
+std::vector<std::string> check_report(const Loaded& loaded);
+
+}  // namespace pgweir

@@ -1,0 +1,19 @@
+// What is wrong in a configuration, where, and how bad it is.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pgweir {
+
+struct Mistake {
+  std::string file;
+  int line = 0;  // from 1; 0: the file as a whole
+  std::string text;
+  bool warning = false;  // the configuration can be used nevertheless
+  bool operator==(const Mistake&) const = default;
+};
+
+using Mistakes = std::vector<Mistake>;
+
+}  // namespace pgweir
