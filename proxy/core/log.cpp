@@ -1,0 +1,187 @@
+#include "proxy/core/log.h"
+
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <syslog.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+namespace pgweir::log {
+namespace {
+
+struct LevelRow {
+  const char* name;
+  spdlog::level::level_enum weight;
+  int priority;  // of syslog
+};
+
+// In the order of Level.
+constexpr LevelRow level_rows[] = {
+    {"FATAL", spdlog::level::critical, LOG_CRIT},  {"ERROR", spdlog::level::err, LOG_ERR},
+    {"WARNING", spdlog::level::warn, LOG_WARNING}, {"LOG", spdlog::level::info, LOG_INFO},
+    {"DEBUG", spdlog::level::debug, LOG_DEBUG},    {"NOISE", spdlog::level::trace, LOG_DEBUG},
+};
+
+const LevelRow& row_of(Level level) {
+  return level_rows[static_cast<std::size_t>(level)];
+}
+
+const LevelRow& row_of(spdlog::level::level_enum weight) {
+  for (const LevelRow& row : level_rows) {
+    if (row.weight == weight) return row;
+  }
+  return row_of(Level::log);
+}
+
+void append(spdlog::memory_buf_t& to, std::string_view text) {
+  to.append(text.data(), text.data() + text.size());
+}
+
+// %* : the name of the time zone in force at that moment, as in "UTC" or "CEST".
+class ZoneFlag final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg&, const std::tm& time,
+              spdlog::memory_buf_t& to) override {
+    append(to, time.tm_zone ? time.tm_zone : "");
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return spdlog::details::make_unique<ZoneFlag>();
+  }
+};
+
+// %! : PgBouncer's name of the level.
+class LevelFlag final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&,
+              spdlog::memory_buf_t& to) override {
+    append(to, row_of(message.level).name);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return spdlog::details::make_unique<LevelFlag>();
+  }
+};
+
+std::unique_ptr<spdlog::formatter> line_formatter() {
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<ZoneFlag>('*').add_flag<LevelFlag>('!');
+  formatter->set_pattern("%Y-%m-%d %H:%M:%S.%e %* [%P] %! %v");
+  return formatter;
+}
+
+// spdlog's own syslog sink closes the connection when it dies, which on reload is after its
+// successor opened it.
+class SyslogSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  SyslogSink(const std::string& ident, int facility) {
+    // openlog keeps the pointer; an ident of an earlier call may still be in use by another thread.
+    static std::mutex mutex;
+    static std::vector<std::unique_ptr<std::string>> idents;
+    const std::lock_guard lock(mutex);
+    if (idents.empty() || *idents.back() != ident) {
+      idents.push_back(std::make_unique<std::string>(ident));
+    }
+    openlog(idents.back()->c_str(), LOG_PID, facility);
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    syslog(row_of(message.level).priority, "%.*s", static_cast<int>(message.payload.size()),
+           message.payload.data());
+  }
+  void flush_() override {}
+};
+
+int facility_of(const std::string& name) {
+  constexpr std::pair<const char*, int> facilities[] = {
+      {"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"daemon", LOG_DAEMON},
+      {"user", LOG_USER},     {"local0", LOG_LOCAL0},     {"local1", LOG_LOCAL1},
+      {"local2", LOG_LOCAL2}, {"local3", LOG_LOCAL3},     {"local4", LOG_LOCAL4},
+      {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6},     {"local7", LOG_LOCAL7}};
+  for (const auto& [known, value] : facilities) {
+    if (name == known) return value;
+  }
+  return LOG_DAEMON;
+}
+
+std::shared_ptr<spdlog::logger> make_logger(const Targets& targets) {
+  std::vector<spdlog::sink_ptr> sinks;
+  if (!targets.file.empty()) {
+    sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(targets.file));
+  }
+  if (targets.to_stderr) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  if (targets.to_syslog) {
+    sinks.push_back(
+        std::make_shared<SyslogSink>(targets.syslog_ident, facility_of(targets.syslog_facility)));
+  }
+  auto logger = std::make_shared<spdlog::logger>("pgweir", sinks.begin(), sinks.end());
+  logger->set_formatter(line_formatter());
+  logger->set_level(spdlog::level::trace);
+  logger->flush_on(spdlog::level::trace);  // a line that is only in our memory helps nobody
+  return logger;
+}
+
+std::mutex logger_mutex;
+std::shared_ptr<spdlog::logger> logger_in_force;
+std::atomic<int> verbosity{0};
+std::atomic<Sink> extra_sink{nullptr};
+
+// Before the first open() lines go to stderr.
+std::shared_ptr<spdlog::logger> current_logger() {
+  const std::lock_guard lock(logger_mutex);
+  if (!logger_in_force) logger_in_force = make_logger({});
+  return logger_in_force;
+}
+
+std::string with_tabs(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    out += c;
+    if (c == '\n') out += '\t';
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string open(const Targets& targets) {
+  try {
+    auto logger = make_logger(targets);
+    const std::lock_guard lock(logger_mutex);
+    logger_in_force.swap(logger);
+    return {};
+  } catch (const spdlog::spdlog_ex& error) {
+    return error.what();
+  }
+}
+
+void set_verbosity(int verbose) {
+  verbosity.store(verbose, std::memory_order_relaxed);
+}
+
+bool enabled(Level level) {
+  if (level <= Level::log) return true;
+  const int needed = level == Level::debug ? 1 : 2;
+  return verbosity.load(std::memory_order_relaxed) >= needed;
+}
+
+void write(Level level, std::string_view text) {
+  if (!enabled(level)) return;
+  if (const Sink sink = extra_sink.load()) sink(level, text);
+  const auto weight = row_of(level).weight;
+  if (text.find('\n') == std::string_view::npos) {
+    current_logger()->log(weight, spdlog::string_view_t(text.data(), text.size()));
+  } else {
+    current_logger()->log(weight, spdlog::string_view_t(with_tabs(text)));
+  }
+}
+
+void set_sink(Sink sink) {
+  extra_sink.store(sink);
+}
+
+}  // namespace pgweir::log

@@ -1,0 +1,34 @@
+// Takes clients from one listening socket for one loop.
+#pragma once
+
+#include <memory>
+
+#include "proxy/net/epoll_loop.h"
+
+namespace pgweir {
+
+// Owned by its loop, used on its thread. The listening socket stays its opener's. When the process
+// has no descriptors left it rests instead of spinning: the backlog waits, the clients that are in
+// are served.
+class Acceptor final : public Watch {
+ public:
+  Acceptor(EpollLoop& loop, int fd, bool tcp);
+  ~Acceptor();
+
+  int fd() const { return fd_; }
+  void ready(std::uint32_t events) override;
+
+ private:
+  void rest(int error);
+  void begin();
+  void begin_later();
+
+  EpollLoop& loop_;
+  int fd_;
+  bool tcp_;
+  bool watching_ = false;
+  TimePoint complained_;              // when the log last heard of a failure
+  std::shared_ptr<Acceptor*> alive_;  // an alarm may ring after our end
+};
+
+}  // namespace pgweir

@@ -1,0 +1,227 @@
+#include "proxy/net/epoll_loop.h"
+
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "proxy/core/check.h"
+#include "proxy/net/acceptor.h"
+#include "proxy/net/clock.h"
+
+namespace pgweir {
+namespace {
+
+std::uint64_t key_of(const EpollStream& stream) {
+  return reinterpret_cast<std::uint64_t>(&stream);
+}
+
+// EpollStream::watched_: what epoll has been told about a stream.
+enum Watched : std::uint8_t { registered = 1, for_reading = 2, for_writing = 4 };
+
+std::uint32_t epoll_mask(std::uint8_t watched) {
+  std::uint32_t mask = 0;
+  if (watched & for_reading) mask |= EPOLLIN;
+  if (watched & for_writing) mask |= EPOLLOUT;
+  return mask;
+}
+
+bool has_unread(int fd) {
+  int count = 0;
+  return ioctl(fd, FIONREAD, &count) == 0 && count > 0;
+}
+
+int pending_error(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+// The clock is read for every so many events of a batch: 20 ns each, and no report is older than a
+// few events.
+constexpr int events_per_clock = 4;
+
+}  // namespace
+
+EpollLoop::EpollLoop(const SocketOptions& options)
+    : options_(options),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      now_(monotonic_now()),
+      scratch_(new std::byte[scratch_size]),
+      mailbox_(std::make_shared<Mailbox>()),
+      post_(*this) {
+  PGWEIR_CHECK(epoll_);
+  PGWEIR_CHECK(watch(mailbox_->fd(), EPOLLIN, post_));
+}
+
+EpollLoop::~EpollLoop() = default;
+
+WallTime EpollLoop::wall_now() const {
+  return wall_clock_now();
+}
+
+void EpollLoop::run() {
+  while (!stopped_.load(std::memory_order_relaxed)) turn(Duration::max());
+}
+
+void EpollLoop::stop() {
+  stopped_.store(true);
+  mailbox_->ring();
+}
+
+void EpollLoop::turn(Duration longest_wait) {
+  apply_changes();
+  ++counters_.waits;
+  const int count = epoll_wait(epoll_.get(), batch_.data(), batch_max, wait_ms(longest_wait));
+  batch_size_ = std::max(count, 0);  // EINTR counts as nothing
+  if (batch_size_ == 0) now_ = monotonic_now();
+  for (batch_at_ = 0; batch_at_ < batch_size_; ++batch_at_) {
+    if (batch_at_ % events_per_clock == 0) now_ = monotonic_now();
+    dispatch(batch_[batch_at_]);
+  }
+  batch_size_ = 0;
+  if (!alarms_.empty()) ring_alarms();
+  tick_if_due();
+}
+
+void EpollLoop::dispatch(const epoll_event& event) {
+  const std::uint64_t key = event.data.u64;
+  if (key == 0) return;  // died earlier in this batch
+  if (Watch* watch = Watch::of_key(key)) {
+    watch->ready(event.events);
+    events_->on_turn_end();
+    return;
+  }
+  auto& stream = *reinterpret_cast<EpollStream*>(key);
+  current_ = &stream;
+  stream_ready(stream, event.events);
+  current_ = nullptr;
+}
+
+void EpollLoop::stream_ready(EpollStream& stream, std::uint32_t events) {
+  if (stream.closed_) return;
+  constexpr std::uint32_t hung_up = EPOLLHUP | EPOLLERR;
+  // After a hang-up the owed report comes too: the write it leads to fails and tells the session.
+  if (stream.wants_write_ && (events & (EPOLLOUT | hung_up))) {
+    stream.wants_write_ = false;
+    watch_changed(stream);
+    events_->on_writable(stream.token_);
+    events_->on_turn_end();
+    if (!current_) return;
+  }
+  if (!(events & (EPOLLIN | hung_up))) return;
+  if (stream.paused_) {
+    paused_stream_ready(stream, events);
+  } else {
+    receive(stream);
+  }
+}
+
+// One receive per event: what is left over, epoll reports again, and a second one would mostly say
+// EAGAIN.
+void EpollLoop::receive(EpollStream& stream) {
+  ++counters_.receives;
+  const ssize_t got = recv(stream.fd_, scratch_.get(), scratch_size, MSG_DONTWAIT);
+  if (got > 0) {
+    events_->on_bytes(stream.token_, {scratch_.get(), static_cast<std::size_t>(got)});
+    events_->on_turn_end();
+  } else if (got == 0) {
+    close_stream(stream, 0);
+  } else if (errno != EAGAIN && errno != EINTR) {
+    close_stream(stream, errno);
+  }
+}
+
+void EpollLoop::paused_stream_ready(EpollStream& stream, std::uint32_t events) {
+  if (!(events & (EPOLLHUP | EPOLLERR))) {
+    watch_changed(stream);  // only now does pausing cost an epoll_ctl
+  } else if (has_unread(stream.fd_)) {
+    // The last words of a peer that is gone must still be heard, and a hang-up cannot be masked.
+    stream.parked_ = true;
+    watch_changed(stream);
+  } else {
+    close_stream(stream, pending_error(stream.fd_));
+  }
+}
+
+void EpollLoop::close_stream(EpollStream& stream, int error) {
+  stream.closed_ = true;
+  events_->on_closed(stream.token_, error);
+  events_->on_turn_end();
+  if (current_) watch_changed(stream);
+}
+
+void EpollLoop::read_mail() {
+  const Mailbox::Mail mail = mailbox_->take();
+  for (const auto& letter : mail.letters) {
+    letter();
+    events_->on_turn_end();
+  }
+  if (mail.woken) events_->on_wake();
+}
+
+std::unique_ptr<Stream> EpollLoop::adopt(std::unique_ptr<Detached> socket, Token token) {
+  auto* plain = dynamic_cast<DetachedSocket*>(socket.get());
+  PGWEIR_CHECK(plain != nullptr && plain->fd);
+  if (plain->tcp && !plain->tuned) tune_tcp(plain->fd.get(), options_);
+  auto stream = std::make_unique<EpollStream>(*this, plain->fd.release(), token, plain->tcp);
+  bring_up_to_date(*stream);
+  if (!(stream->watched_ & registered)) {
+    const int error = errno;
+    stream->closed_ = true;
+    mailbox_->post([this, token, error] { events_->on_closed(token, error); });
+  }
+  return stream;
+}
+
+void EpollLoop::watch_changed(EpollStream& stream) {
+  if (stream.changed_ || stream.fd_ < 0) return;
+  stream.changed_ = true;
+  changed_.push_back(&stream);
+}
+
+void EpollLoop::apply_changes() {
+  for (EpollStream* stream : changed_) {
+    stream->changed_ = false;
+    bring_up_to_date(*stream);
+  }
+  changed_.clear();
+}
+
+void EpollLoop::bring_up_to_date(EpollStream& stream) {
+  std::uint8_t wanted = 0;
+  if (!stream.closed_ && !stream.parked_) {
+    wanted = registered;
+    if (!stream.paused_) wanted |= for_reading;
+    if (stream.wants_write_) wanted |= for_writing;
+  }
+  if (wanted == stream.watched_) return;
+  int operation = EPOLL_CTL_MOD;
+  if (!stream.watched_) operation = EPOLL_CTL_ADD;
+  if (!wanted) operation = EPOLL_CTL_DEL;
+  ++counters_.changes;
+  epoll_event event{.events = epoll_mask(wanted), .data = {.u64 = key_of(stream)}};
+  if (epoll_ctl(epoll_.get(), operation, stream.fd_, &event) == 0) stream.watched_ = wanted;
+}
+
+void EpollLoop::forget_stream(EpollStream& stream) {
+  if (current_ == &stream) current_ = nullptr;
+  if (stream.changed_) std::erase(changed_, &stream);
+  forget_events(key_of(stream));
+}
+
+void EpollLoop::release_stream(EpollStream& stream) {
+  forget_stream(stream);
+  if (!stream.watched_) return;
+  ++counters_.changes;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, stream.fd_, nullptr);
+}
+
+void EpollLoop::forget_events(std::uint64_t key) {
+  for (int at = batch_at_ + 1; at < batch_size_; ++at) {
+    if (batch_[at].data.u64 == key) batch_[at].data.u64 = 0;
+  }
+}
+
+}  // namespace pgweir

@@ -1,0 +1,364 @@
+#include "proxy/net/epoll_loop.h"
+
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <thread>
+
+#include "tests/net/loop_fixture.h"
+
+using namespace pgweir;
+using namespace pgweir::test;
+
+TEST_CASE("bytes arrive whole and in order, one report per receive") {
+  LoopFixture f;
+  SocketPair pair = tcp_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(7), true);
+  const std::string text = numbered(200'000);
+  std::thread sender([&] {
+    fcntl(pair.theirs.get(), F_SETFL, 0);
+    send_all(pair.theirs, text);
+  });
+  CHECK(f.until([&] { return f.seen.received.size() >= text.size(); }));
+  sender.join();
+  CHECK(f.seen.received == text);
+  CHECK(f.loop.counters().receives == static_cast<std::uint64_t>(f.seen.deliveries));
+  CHECK(f.seen.turn_ends == f.seen.deliveries);
+}
+
+TEST_CASE("a short transaction costs two receives, two sends and no epoll_ctl") {
+  LoopFixture f;
+  SocketPair c = socket_pair(), s = socket_pair();
+  const auto to_client = adopt(f.loop, std::move(c.ours), client(1));
+  const auto to_server = adopt(f.loop, std::move(s.ours), server(1));
+  f.seen.when_bytes = [&](Token token, Bytes bytes) {
+    write(token == client(1) ? *to_server : *to_client, as_text(bytes));
+  };
+  const LoopCounters before = f.loop.counters();
+  send_all(c.theirs, "query");
+  f.settle();
+  REQUIRE(drain(s.theirs) == "query");
+  send_all(s.theirs, "reply");
+  f.settle();
+  REQUIRE(drain(c.theirs) == "reply");
+  CHECK(f.loop.counters().receives - before.receives == 2);
+  CHECK(f.loop.counters().sends - before.sends == 2);
+  CHECK(f.loop.counters().changes == before.changes);
+}
+
+TEST_CASE("a short write is followed by one on_writable, and by none after that") {
+  LoopFixture f;
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  const std::string text = numbered(4'000'000);
+  const IoResult first = write(*stream, text);
+  CHECK(first.status == IoResult::Status::ok);
+  REQUIRE(first.wrote < text.size());
+  const IoResult second = write(*stream, std::string_view(text).substr(first.wrote));
+  CHECK(second.status == IoResult::Status::would_block);
+  f.loop.turn(milliseconds(0));
+  CHECK(f.seen.writables == 0);
+  CHECK(drain(pair.theirs) == text.substr(0, first.wrote));
+  f.settle();
+  CHECK(f.seen.writables == 1);
+  f.settle();
+  CHECK(f.seen.writables == 1);
+}
+
+TEST_CASE("an outbox of several parts drains through on_writable without a loss") {
+  LoopFixture f;
+  SocketPair pair = tcp_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
+  const std::string text = numbered(8'000'000);
+  std::size_t sent = 0;
+  const auto push = [&] {
+    for (;;) {
+      const std::size_t half = (text.size() - sent) / 2;
+      iovec parts[2] = {{const_cast<char*>(text.data() + sent), half},
+                        {const_cast<char*>(text.data() + sent + half), text.size() - sent - half}};
+      const IoResult result = stream->try_write(parts);
+      sent += result.wrote;
+      if (sent == text.size() || result.status != IoResult::Status::ok) return;
+    }
+  };
+  f.seen.when_writable = [&](Token) { push(); };
+  push();
+  std::string arrived;
+  CHECK(f.until([&] {
+    arrived += drain(pair.theirs);
+    return arrived.size() == text.size();
+  }));
+  CHECK(arrived == text);
+}
+
+TEST_CASE("a paused stream reports no bytes and loses none") {
+  LoopFixture f;
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  stream->pause_reading();
+  send_all(pair.theirs, "held");
+  f.settle();
+  CHECK(f.seen.received.empty());
+  stream->resume_reading();
+  f.settle();
+  CHECK(f.seen.received == "held");
+}
+
+TEST_CASE("pausing and resuming without traffic costs no system call") {
+  LoopFixture f;
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  const std::uint64_t before = f.loop.counters().changes;
+  for (int round = 0; round < 10; ++round) {
+    stream->pause_reading();
+    f.loop.turn(milliseconds(0));
+    stream->resume_reading();
+    f.loop.turn(milliseconds(0));
+  }
+  CHECK(f.loop.counters().changes == before);
+}
+
+TEST_CASE("the loop sleeps while a paused stream has unread bytes or a peer that hung up") {
+  LoopFixture f;
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  stream->pause_reading();
+  send_all(pair.theirs, "last words");
+  SUBCASE("unread bytes") {}
+  SUBCASE("unread bytes and hang-up") {
+    pair.theirs.reset();
+  }
+  for (int turns = 0; turns < 3; ++turns) f.loop.turn(milliseconds(0));
+  const TimePoint start = monotonic_now();
+  f.loop.turn(milliseconds(30));
+  CHECK(monotonic_now() - start >= milliseconds(25));
+  CHECK(f.seen.closed.empty());
+}
+
+TEST_CASE("the last words of a peer that hung up while we paused are still heard") {
+  LoopFixture f;
+  SocketPair pair;
+  SUBCASE("unix") {
+    pair = socket_pair();
+  }
+  SUBCASE("tcp") {
+    pair = tcp_pair();
+  }
+  const auto stream = adopt(f.loop, std::move(pair.ours), server(1));
+  stream->pause_reading();
+  send_all(pair.theirs, "FATAL");
+  pair.theirs.reset();
+  f.settle();
+  CHECK(f.seen.received.empty());
+  stream->resume_reading();
+  CHECK(f.until([&] { return !f.seen.closed.empty(); }));
+  CHECK(f.seen.received == "FATAL");
+  CHECK(f.seen.closed.size() == 1);
+}
+
+TEST_CASE("a paused stream with nothing unread reports a full hang-up") {
+  LoopFixture f;
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  stream->pause_reading();
+  pair.theirs.reset();
+  CHECK(f.until([&] { return f.seen.closed.size() == 1; }));
+}
+
+TEST_CASE("a half close is an orderly end, reported once, and our writes still go out") {
+  LoopFixture f;
+  SocketPair pair = tcp_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(3), true);
+  send_all(pair.theirs, "bye");
+  shutdown(pair.theirs.get(), SHUT_WR);
+  CHECK(f.until([&] { return !f.seen.closed.empty(); }));
+  f.settle();
+  CHECK(f.seen.received == "bye");
+  REQUIRE(f.seen.closed.size() == 1);
+  CHECK(f.seen.closed[0] == std::pair{client(3), 0});
+  CHECK(write(*stream, "answer").status == IoResult::Status::ok);
+  f.settle();
+  CHECK(drain(pair.theirs) == "answer");
+}
+
+TEST_CASE("a reset is reported with its errno") {
+  LoopFixture f;
+  SocketPair pair = tcp_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
+  const linger hard{1, 0};
+  setsockopt(pair.theirs.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  pair.theirs.reset();
+  CHECK(f.until([&] { return !f.seen.closed.empty(); }));
+  CHECK(f.seen.closed[0].second == ECONNRESET);
+  CHECK(write(*stream, "x").status == IoResult::Status::failed);
+}
+
+TEST_CASE("a stream destroyed by an earlier event of the same batch gets no event") {
+  LoopFixture f;
+  SocketPair a = socket_pair(), b = socket_pair();
+  auto first = adopt(f.loop, std::move(a.ours), client(1));
+  auto second = adopt(f.loop, std::move(b.ours), client(2));
+  f.seen.when_bytes = [&](Token token, Bytes) { (token == client(1) ? second : first).reset(); };
+  send_all(a.theirs, "x");
+  send_all(b.theirs, "x");
+  f.settle();
+  CHECK(f.seen.deliveries == 1);
+}
+
+TEST_CASE("a stream may be destroyed inside its own events") {
+  LoopFixture f;
+  SocketPair pair = socket_pair();
+  auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  SUBCASE("on_bytes") {
+    f.seen.when_bytes = [&](Token, Bytes) { stream.reset(); };
+    send_all(pair.theirs, "x");
+  }
+  SUBCASE("on_closed") {
+    f.seen.when_closed = [&](Token) { stream.reset(); };
+    pair.theirs.reset();
+  }
+  SUBCASE("on_writable, with bytes to read") {
+    f.seen.when_writable = [&](Token) { stream.reset(); };
+    write(*stream, numbered(4'000'000));
+    drain(pair.theirs);
+    send_all(pair.theirs, "x");
+  }
+  CHECK(f.until([&] { return !stream; }));
+  f.settle();
+}
+
+TEST_CASE("a write to a peer that hung up with our outbox full fails instead of waiting for ever") {
+  LoopFixture f;
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  write(*stream, numbered(4'000'000));
+  stream->pause_reading();
+  send_all(pair.theirs, "unread");
+  f.settle();
+  IoResult last;
+  f.seen.when_writable = [&](Token) { last = write(*stream, "more"); };
+  pair.theirs.reset();
+  CHECK(f.until([&] { return f.seen.writables == 1; }));
+  CHECK(last.status == IoResult::Status::failed);
+}
+
+TEST_CASE("many wakes before the loop looks are one on_wake") {
+  LoopFixture f;
+  std::thread other([&] {
+    for (int count = 0; count < 1000; ++count) f.loop.wake();
+  });
+  other.join();
+  f.settle();
+  CHECK(f.seen.wakes == 1);
+  f.loop.wake();
+  f.settle();
+  CHECK(f.seen.wakes == 2);
+}
+
+TEST_CASE("a wake during the wait ends it") {
+  LoopFixture f;
+  std::thread other([&] {
+    std::this_thread::sleep_for(milliseconds(20));
+    f.loop.wake();
+  });
+  const TimePoint start = monotonic_now();
+  f.loop.turn(seconds(5));
+  other.join();
+  CHECK(f.seen.wakes == 1);
+  CHECK(monotonic_now() - start < seconds(2));
+}
+
+TEST_CASE("letters from several threads all arrive, each sender's in order") {
+  LoopFixture f;
+  std::vector<int> last(3, -1);
+  bool in_order = true;
+  std::vector<std::thread> senders;
+  for (std::size_t who = 0; who < 3; ++who) {
+    senders.emplace_back([&, who] {
+      for (int number = 0; number < 500; ++number) {
+        f.loop.mailbox()->post([&, who, number] {
+          in_order = in_order && last[who] + 1 == number;
+          last[who] = number;
+        });
+      }
+    });
+  }
+  CHECK(f.until([&] { return last == std::vector<int>{499, 499, 499}; }));
+  for (auto& sender : senders) sender.join();
+  CHECK(in_order);
+}
+
+TEST_CASE("ticks come at their period, idle and under load") {
+  LoopFixture f;
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  SUBCASE("idle") {}
+  SUBCASE("under load") {
+    f.seen.when_bytes = [&](Token, Bytes) { send_all(pair.theirs, "again"); };
+    send_all(pair.theirs, "again");
+  }
+  f.loop.tick_every(milliseconds(20));
+  const TimePoint start = monotonic_now();
+  CHECK(f.until([&] { return f.seen.ticks == 5; }));
+  const Duration took = monotonic_now() - start;
+  CHECK(took >= milliseconds(99));
+  CHECK(took < milliseconds(400));
+}
+
+TEST_CASE("an alarm rings once, not early, and before a longer wait is over") {
+  LoopFixture f;
+  int rang = 0;
+  const TimePoint start = f.loop.now();
+  f.loop.run_after(milliseconds(30), [&] { ++rang; });
+  CHECK(f.until([&] { return rang == 1; }, seconds(2)));
+  CHECK(f.loop.now() - start >= milliseconds(30));
+  f.settle();
+  CHECK(rang == 1);
+}
+
+TEST_CASE("run ends on stop from another thread, and at once when stopped before") {
+  LoopFixture f;
+  std::thread other([&] {
+    std::this_thread::sleep_for(milliseconds(10));
+    f.loop.stop();
+  });
+  f.loop.run();
+  other.join();
+  f.loop.run();
+  CHECK(f.seen.closed.empty());
+}
+
+TEST_CASE("adopting a TCP socket switches Nagle off and applies the settings") {
+  LoopFixture f;
+  SocketOptions options;
+  options.tcp_keepidle = 77;
+  options.tcp_user_timeout = 1234;
+  f.loop.set_options(options);
+  SocketPair pair = tcp_pair();
+  const int fd = pair.ours.get();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
+  const auto value = [fd](int level, int name) {
+    int got = -1;
+    socklen_t size = sizeof got;
+    getsockopt(fd, level, name, &got, &size);
+    return got;
+  };
+  CHECK(value(IPPROTO_TCP, TCP_NODELAY) == 1);
+  CHECK(value(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(value(IPPROTO_TCP, TCP_KEEPIDLE) == 77);
+  CHECK(value(IPPROTO_TCP, TCP_USER_TIMEOUT) == 1234);
+}
+
+TEST_CASE("a stream whose peer is gone has a remote end without an address") {
+  LoopFixture f;
+  SocketPair pair = tcp_pair();
+  const linger hard{1, 0};
+  setsockopt(pair.theirs.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  pair.theirs.reset();
+  std::this_thread::sleep_for(milliseconds(5));
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
+  CHECK(stream->remote().family == Endpoint::Family::inet);
+  CHECK(stream->remote().address.empty());
+  CHECK(stream->local().address == "127.0.0.1");
+}
