@@ -1,0 +1,176 @@
+#include "config/loader.h"
+
+#include <algorithm>
+#include <map>
+
+#include "config/connstr.h"
+#include "config/settings.h"
+#include "config/text.h"
+#include "config/userlist.h"
+
+namespace pgweir {
+
+namespace {
+
+// Turns sections into a Config and gathers everything that is wrong on the way.
+class Builder {
+ public:
+  explicit Builder(Mistakes mistakes) : mistakes_(std::move(mistakes)) {
+    config_.globals = default_globals();
+  }
+
+  // False for a section of an unknown name.
+  void add(const IniSection& section) {
+    if (section.name == "pgbouncer") {
+      main_seen_ = true;
+      for (const IniEntry& entry : section.entries) add_setting(entry);
+    } else if (section.name == "databases") {
+      for (const IniEntry& entry : section.entries) add_database(entry);
+    } else if (section.name == "users") {
+      for (const IniEntry& entry : section.entries) {
+        config_.users.insert_or_assign(entry.key, parse_user(entry, mistakes_));
+      }
+    } else if (section.name == "peers") {
+      for (const IniEntry& entry : section.entries) add_peer(entry);
+    } else {
+      mistakes_.push_back({section.file, section.line,
+                           concat({"unknown section in configuration: ", section.name})});
+    }
+  }
+
+  // What can be said only once all sections are known.
+  Loaded finish(const std::string& path, const FileReader& reader) {
+    if (!main_seen_) mistakes_.push_back({path, 0, "main section missing from config file"});
+    if (!config_.globals.conffile) config_.globals.conffile = path;
+    config_.path = path;
+    if (config_.globals.auth_dbname == console_database) {
+      complain_at("auth_dbname",
+                  "cannot use the reserved \"pgbouncer\" database as an auth_dbname");
+    }
+    warn_of_unserved();
+    read_userlist(reader);
+    split_lists(config_);
+    tidy();
+    const bool good = std::all_of(mistakes_.begin(), mistakes_.end(),
+                                  [](const Mistake& mistake) { return mistake.warning; });
+    return {good ? std::make_shared<const Config>(std::move(config_)) : nullptr,
+            std::move(mistakes_)};
+  }
+
+ private:
+  void add_setting(const IniEntry& entry) {
+    const Setting* setting = find_setting(entry.key);
+    if (!setting) {
+      mistakes_.push_back(
+          {entry.file, entry.line, concat({"unknown parameter: pgbouncer/", entry.key})});
+      return;
+    }
+    std::string wrong = set_value(*setting, config_.globals, entry.value);
+    if (wrong.empty()) {
+      places_.insert_or_assign(std::string(setting->name), std::pair(entry.file, entry.line));
+    } else {
+      mistakes_.push_back({entry.file, entry.line,
+                           concat({wrong, " in configuration (", entry.file, ":",
+                                   std::to_string(entry.line), ")"})});
+    }
+  }
+
+  void add_database(const IniEntry& entry) {
+    auto database = std::make_shared<const DatabaseConfig>(parse_database(entry, mistakes_));
+    if (entry.key == "*") {
+      config_.fallback = std::move(database);
+    } else {
+      config_.databases.insert_or_assign(entry.key, std::move(database));
+    }
+  }
+
+  void add_peer(const IniEntry& entry) {
+    PeerConfig peer = parse_peer(entry, mistakes_);
+    mistakes_.push_back(
+        {entry.file, entry.line, "[peers] is known but not served yet: peering", true});
+    config_.peers.insert_or_assign(peer.id, std::move(peer));
+  }
+
+  void complain_at(std::string_view setting, std::string text, bool warning = false) {
+    auto place = places_.find(setting);
+    const bool known = place != places_.end();
+    mistakes_.push_back({known ? place->second.first : config_.path,
+                         known ? place->second.second : 0, std::move(text), warning});
+  }
+
+  void warn_of_unserved() {
+    for (const Setting& row : settings()) {
+      std::string_view reason = unserved_reason(row, config_.globals);
+      if (reason.empty()) continue;
+      complain_at(row.name,
+                  concat({row.name, " = ", print_value(row, config_.globals).value_or("NULL"),
+                          " is known but not served yet: ", reason}),
+                  true);
+    }
+  }
+
+  void read_userlist(const FileReader& reader) {
+    const auto& file = config_.globals.auth_file;
+    if (!file || file->empty()) return;
+    if (auto text = reader(*file)) {
+      Userlist list = parse_userlist(*text, *file);
+      config_.userlist = std::move(list.secrets);
+      mistakes_.insert(mistakes_.end(), list.mistakes.begin(), list.mistakes.end());
+    } else {
+      config_.userlist_read = false;
+      complain_at("auth_file", concat({"could not open auth_file ", *file}), true);
+    }
+  }
+
+  // By place; of equal warnings (the same key in many entries) the first stays.
+  void tidy() {
+    std::stable_sort(mistakes_.begin(), mistakes_.end(),
+                     [](const Mistake& left, const Mistake& right) {
+                       return std::tie(left.file, left.line) < std::tie(right.file, right.line);
+                     });
+    std::map<std::string, int> seen;
+    auto repeated = [&seen](const Mistake& mistake) {
+      return mistake.warning && mistake.text.find("not served yet") != std::string::npos &&
+             seen[mistake.text]++ > 0;
+    };
+    mistakes_.erase(std::remove_if(mistakes_.begin(), mistakes_.end(), repeated), mistakes_.end());
+  }
+
+  Config config_;
+  Mistakes mistakes_;
+  bool main_seen_ = false;
+  // Where each setting was last given.
+  std::map<std::string, std::pair<std::string, int>, std::less<>> places_;
+};
+
+}  // namespace
+
+Loaded load(const std::string& path) {
+  return load(path, read_file);
+}
+
+Loaded load(const std::string& path, const FileReader& reader) {
+  IniFile ini = read_ini(path, reader);
+  if (ini.sections.empty() && !ini.mistakes.empty()) return {nullptr, std::move(ini.mistakes)};
+  Builder builder(std::move(ini.mistakes));
+  for (const IniSection& section : ini.sections) builder.add(section);
+  return builder.finish(path, reader);
+}
+
+std::vector<std::string> check_report(const Loaded& loaded) {
+  std::vector<std::string> lines;
+  std::size_t errors = 0;
+  for (const Mistake& mistake : loaded.mistakes) {
+    std::string place = mistake.file;
+    if (mistake.line > 0) place += ":" + std::to_string(mistake.line);
+    lines.push_back(concat({place, mistake.warning ? ": warning: " : ": error: ", mistake.text}));
+    if (!mistake.warning) ++errors;
+  }
+  const std::size_t warnings = loaded.mistakes.size() - errors;
+  lines.push_back(
+      concat({loaded.config ? "configuration is good" : "configuration is broken", ": ",
+              std::to_string(errors), " errors, ", std::to_string(warnings), " warnings"}));
+  return lines;
+}
+
+}  // namespace pgweir
