@@ -100,7 +100,7 @@ class Cluster:
         done = subprocess.run([PG_BIN / program, *map(str, arguments)], cwd=self.folder, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **identity())
         if done.returncode != 0:
-            raise RuntimeError(f"{program} failed:\n{done.stdout}\n{self.log()[-4000:]}")
+            raise RuntimeError(f"{program} failed:\n{done.stdout}\n{self.log()[-1000:]}")
 
     def start(self):
         # pg_ctl's child keeps the pipe of run() open, hence the log file on the command line.
@@ -111,7 +111,8 @@ class Cluster:
         self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "-s", "stop")
 
     def remove(self):
-        self.stop()
+        if (self.data / "postmaster.pid").exists():
+            self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def log(self):
