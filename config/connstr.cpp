@@ -32,8 +32,7 @@ std::optional<std::string> take_value(std::string_view& rest) {
       value += rest[i++];
     } else {
       rest.remove_prefix(i + 1);
-      const bool ends_well = rest.empty() || is_blank(rest.front());
-      return value.empty() || !ends_well ? std::nullopt : std::optional(value);
+      return value.empty() ? std::nullopt : std::optional(value);
     }
   }
   return std::nullopt;
@@ -98,10 +97,10 @@ bool read_port(std::string_view text, std::uint16_t& out) {
   return true;
 }
 
+// Empty names between commas are passed over.
 bool read_hosts(std::string_view text, std::vector<std::string>& out) {
   out = split_commas(text);
-  const auto commas = std::count(text.begin(), text.end(), ',');
-  return out.size() == static_cast<std::size_t>(commas) + 1;  // no empty name among them
+  return !out.empty();
 }
 
 bool read_balance(std::string_view text, LoadBalanceHosts& out) {

@@ -19,7 +19,6 @@ class Builder {
     config_.globals = default_globals();
   }
 
-  // False for a section of an unknown name.
   void add(const IniSection& section) {
     if (section.name == "pgbouncer") {
       main_seen_ = true;
@@ -34,7 +33,8 @@ class Builder {
       for (const IniEntry& entry : section.entries) add_peer(entry);
     } else {
       mistakes_.push_back({section.file, section.line,
-                           concat({"unknown section in configuration: ", section.name})});
+                           concat({"invalid section \"", section.name, "\" in configuration (",
+                                   section.file, ":", std::to_string(section.line), ")"})});
     }
   }
 

@@ -28,9 +28,8 @@ bool read(const Setting& row, std::string_view text, int& out) {
 
 bool read(const Setting&, std::string_view text, bool& out) {
   auto number = parse_integer(text);
-  if (!number || *number < 0 || *number > 1) return false;
-  out = *number == 1;
-  return true;
+  if (number) out = *number != 0;
+  return number.has_value();
 }
 
 bool read(const Setting&, std::string_view text, std::string& out) {

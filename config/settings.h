@@ -20,7 +20,7 @@ enum class Applies : std::uint8_t {
 };
 
 // Where a value lives, and by that how it is written: int and int64 as C integers (base 0), bool as
-// 0 or 1, Micros as decimal seconds, enumerations by name.
+// 0 or 1 (any other number is 1), Micros as decimal seconds, enumerations by name.
 using SettingMember =
     std::variant<int Globals::*, std::int64_t Globals::*, bool Globals::*, std::string Globals::*,
                  std::optional<std::string> Globals::*, Micros Globals::*, PoolMode Globals::*,

@@ -15,8 +15,7 @@ constexpr auto restart = Applies::restart;
 constexpr auto at_once = Applies::at_once;
 constexpr auto new_connections = Applies::new_connections;
 
-// Why a setting is accepted but has no effect yet; one word flips a row to served.
-constexpr std::string_view served;
+// Why a setting is accepted but has no effect yet; a row without such a reason is served.
 constexpr std::string_view needs_auth_query = "looking up users by auth_query";
 constexpr std::string_view needs_auth_type = "this authentication method";
 constexpr std::string_view needs_client_tls = "TLS with clients";

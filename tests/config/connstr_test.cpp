@@ -42,6 +42,7 @@ TEST_CASE("quotes hold blanks, equals signs and doubled quotes") {
   CHECK(split_connstr("a='x y=z ''q'' ;#' b=1") == Pairs{{"a", "x y=z 'q' ;#"}, {"b", "1"}});
   CHECK(split_connstr("a=x'y") == Pairs{{"a", "x'y"}});
   CHECK(split_connstr("a=p;w#\"\\") == Pairs{{"a", "p;w#\"\\"}});
+  CHECK(split_connstr("a='x'b=1") == Pairs{{"a", "x"}, {"b", "1"}});
   CHECK(split_connstr("a=b=c") == Pairs{{"a", "b=c"}});
   const std::string longest(65536, 'p');
   CHECK(split_connstr("password=" + longest) == Pairs{{"password", longest}});
@@ -100,8 +101,9 @@ TEST_CASE("hosts may be addresses with colons, socket folders and abstract socke
         std::vector<std::string>{"fe80::1%eth0", "10.0.0.1", "db.example"});
   CHECK(database("host=/var/run/x").hosts == std::vector<std::string>{"/var/run/x"});
   CHECK(database("host=@pg").hosts == std::vector<std::string>{"@pg"});
-  CHECK(database_mistakes("host=a,,b") ==
-        Lines{"f:7 invalid value \"a,,b\" for parameter host in configuration (f:7)"});
+  CHECK(database("host=a,,b,").hosts == std::vector<std::string>{"a", "b"});
+  CHECK(database_mistakes("host=,") ==
+        Lines{"f:7 invalid value \",\" for parameter host in configuration (f:7)"});
 }
 
 TEST_CASE("reserve_pool is another name of reserve_pool_size") {

@@ -102,7 +102,7 @@ TEST_CASE("all mistakes are told with file and line, and nothing is half applied
               "main.ini:4 unknown parameter: pgbouncer/colour",
               "main.ini:5 syntax error in configuration (main.ini:5), stopping loading",
               "main.ini:7 database name \"pgbouncer\" is reserved",
-              "main.ini:9 unknown section in configuration: extras",
+              "main.ini:9 invalid section \"extras\" in configuration (main.ini:9)",
               "more.ini:1 invalid value \"0\" for parameter port in configuration (more.ini:1)",
               "more.ini:2 syntax error in connection string of b"});
 }

@@ -131,13 +131,15 @@ TEST_CASE("integers are C's: octal, hexadecimal, no junk") {
   CHECK(set_by_name(g, "log_min_duration_statement", "-2") != "");
 }
 
-TEST_CASE("switches are 0 and 1, not words") {
+TEST_CASE("switches are numbers, not words, and any number but 0 is on") {
   Globals g = default_globals();
   CHECK(set_by_name(g, "log_stats", "0") == "");
   CHECK(!g.log_stats);
-  for (const char* bad : {"on", "true", "yes", "2", ""}) {
+  for (const char* bad : {"on", "true", "yes", "1x", ""}) {
     CHECK(set_by_name(g, "log_stats", bad) != "");
   }
+  CHECK(set_by_name(g, "log_stats", "2") == "");
+  CHECK(printed(g, "log_stats") == "1");
 }
 
 TEST_CASE("times are decimal seconds kept in microseconds, never negative") {
