@@ -195,7 +195,9 @@ class Pooler:
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                Conn(("127.0.0.1", self.port), 1).close()
+                if self.settings["unix_socket_dir"]:
+                    Conn(self.unix_path, 1).close()
                 return
             except OSError:
                 if self.process.poll() is not None:
@@ -204,7 +206,8 @@ class Pooler:
         raise RuntimeError(f"the pooler does not listen (exit {self.process.poll()}):\n{self.output()}\n{self.log()}")
 
     def output(self):
-        return (self.folder / "stderr").read_text(errors="replace")
+        path = self.folder / "stderr"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""

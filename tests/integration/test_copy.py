@@ -82,6 +82,7 @@ def test_T42_late_copy_fail_is_discarded(one_server):
     is_whole(one_server)
 
 
+@pytest.mark.ours
 def test_T42_everything_in_one_segment(one_server):
     with one_server.wire() as conn:
         conn.send(query("copy copied from stdin"), copy_data("1\n"), COPY_DONE, query("select 'next'"))

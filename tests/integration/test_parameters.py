@@ -96,7 +96,7 @@ def test_T67_a_startup_option_never_reaches_another_client(pooler):
         assert two.value("show enable_seqscan") == "on"
 
 
-@pytest.mark.parametrize("value", ["No/Such", "nonsense'; select 1; '"])
+@pytest.mark.parametrize("value", ["No/Such", "a'b"])
 def test_a_value_that_the_server_refuses_harms_nobody_else(pooler, value):
     p = pooler(pool_mode="transaction", default_pool_size=1)
     with p.wire() as good:

@@ -1,0 +1,153 @@
+"""The log lines that operators and their tools match."""
+import re
+
+import pytest
+from wire import PgError, extended, msg, query
+
+STAMP = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \w+ \[\d+\] "
+CLIENT = r"C-0x[0-9a-f]+: p0/bouncer@127\.0\.0\.1:\d+ "
+SERVER = r"S-0x[0-9a-f]+: p0/bouncer@127\.0\.0\.1:\d+ "
+
+
+def has_line(pooler, pattern):
+    return pooler.log_has("(?m)" + pattern)
+
+
+def test_every_line_has_a_stamp_a_pid_and_a_level(pooler):
+    p = pooler()
+    with p.wire() as conn:
+        conn.send(msg("X"))
+        conn.closed()
+    has_line(p, "closing because")
+    for line in p.log().splitlines():
+        assert re.match(STAMP + "(FATAL|ERROR|WARNING|LOG|DEBUG|NOISE) ", line) or line.startswith("\t"), line
+        assert f"[{p.process.pid}]" in line or line.startswith("\t")
+
+
+def test_start_tells_where_it_listens(pooler):
+    p = pooler()
+    has_line(p, STAMP + r"LOG kernel file descriptor limit: \d+ \(hard: \d+\); max_client_conn: 1000, max expected fd use: \d+$")
+    has_line(p, STAMP + rf"LOG listening on 127\.0\.0\.1:{p.port}$")
+    has_line(p, STAMP + rf"LOG listening on unix:{p.unix_path}$")
+    has_line(p, STAMP + r"LOG process up: ")
+
+
+def test_a_login_and_its_end_are_logged(pooler):
+    p = pooler()
+    with p.wire() as conn:
+        conn.ask("select 1")
+        conn.send(msg("X"))
+        conn.closed()
+    has_line(p, STAMP + "LOG " + CLIENT + "login attempt: db=p0 user=bouncer tls=no")
+    has_line(p, STAMP + "LOG " + SERVER + r"new connection to server \(from 127\.0\.0\.1:\d+\)$")
+    has_line(p, STAMP + "LOG " + CLIENT + r"closing because: client close request \(age=\d+s\)$")
+
+
+@pytest.mark.ours
+def test_a_login_attempt_names_replication(pooler):
+    p = pooler()
+    p.wire().close()
+    has_line(p, "login attempt: db=p0 user=bouncer tls=no replication=no$")
+
+
+def test_a_client_that_vanishes_is_logged_as_such(pooler):
+    p = pooler()
+    p.wire().close()
+    has_line(p, CLIENT + r"closing because: client unexpected eof \(age=\d+s\)$")
+
+
+def test_unix_clients_are_named_by_their_process(pooler):
+    p = pooler()
+    p.wire(unix=True).close()
+    has_line(p, rf"C-0x[0-9a-f]+: p0/bouncer@unix\(\d+\):{p.port} login attempt")
+
+
+def test_a_refusal_is_logged_as_a_pooler_error(pooler):
+    p = pooler()
+    with pytest.raises(PgError):
+        p.wire("p0", "nosuchuser")
+    has_line(p, STAMP + r"WARNING C-0x[0-9a-f]+: .*pooler error: \"trust\" authentication failed$")
+    has_line(p, STAMP + r"LOG C-0x[0-9a-f]+: .*closing because: \"trust\" authentication failed \(age=\d+s\)$")
+
+
+def test_each_kind_of_line_can_be_switched_off(pooler):
+    p = pooler(log_connections=0, log_disconnections=0, log_pooler_errors=0)
+    p.wire().ask("select 1")
+    with pytest.raises(PgError):
+        p.wire("p0", "nosuchuser")
+    p.command("show version")
+    assert not re.search("login attempt|new connection to server|closing because|pooler error", p.log())
+
+
+def test_the_stats_line_comes_every_period(pooler):
+    p = pooler(log_stats=1, stats_period=1, pool_mode="transaction")
+    with p.wire() as conn:
+        for _ in range(5):
+            conn.ask("select 1")
+        has_line(p, STAMP + r"LOG stats: \d+ xacts/s, \d+ queries/s, .*in \d+ B/s, out \d+ B/s, xact \d+ us, "
+                            r"query \d+ us, wait \d+ us$")
+
+
+@pytest.mark.ours
+def test_the_stats_line_tells_of_parses_and_logins(pooler):
+    p = pooler(log_stats=1, stats_period=1)
+    has_line(p, r"stats: 0 xacts/s, 0 queries/s, 0 client parses/s, 0 server parses/s, 0 binds/s, \d+ client logins/s, "
+                r"in 0 B/s, out 0 B/s, xact 0 us, query 0 us, wait 0 us$")
+
+
+@pytest.mark.ours
+def test_slow_statements_are_logged_as_postgres_logs_them(pooler):
+    p = pooler(pool_mode="transaction", log_min_duration_statement=100)
+    with p.wire() as conn:
+        conn.ask("select 'quick'")
+        conn.ask("select pg_sleep(0.2), 'slow simple'")
+        conn.send(extended("select pg_sleep(0.2), 'slow unnamed'")).until()
+        conn.ask("begin")
+        conn.send(extended("select pg_sleep(0.2), 'slow named'", (), "fetcher")).until()
+        conn.ask("commit")
+    has_line(p, r"LOG .*duration: 2\d\d\.\d{3} ms  statement: select pg_sleep\(0\.2\), 'slow simple'$")
+    has_line(p, r"LOG .*duration: 2\d\d\.\d{3} ms  execute <unnamed>: select pg_sleep\(0\.2\), 'slow unnamed'$")
+    has_line(p, r"LOG .*duration: 2\d\d\.\d{3} ms  execute fetcher: select pg_sleep\(0\.2\), 'slow named'$")
+    assert "quick" not in p.log()
+
+
+def test_line_ends_inside_a_message_are_indented(pooler):
+    p = pooler()
+    with pytest.raises(PgError):
+        p.wire("p0", "evil\nuser FATAL forged line")
+    p.log_has("authentication failed")
+    assert not re.search(r"(?m)^user FATAL forged", p.log())
+
+
+def test_no_password_ever_reaches_the_log(pooler):
+    p = pooler(auth_type="plain", verbose=2)
+    p.wire("p0", "bouncer", "zzzz").close()
+    with pytest.raises(PgError):
+        p.wire("p0", "bouncer", "mistyped-secret")
+    p.log_has("authentication failed")
+    assert "mistyped-secret" not in p.log() and "zzzz" not in p.log()
+
+
+def test_debug_lines_come_only_when_asked_for(pooler):
+    quiet, verbose = pooler(), pooler(verbose=2)
+    for p in (quiet, verbose):
+        p.wire().ask("select 1")
+        p.command("show version")
+    assert not re.search(" (DEBUG|NOISE) ", quiet.log())
+    assert re.search(" (DEBUG|NOISE) ", verbose.log())
+
+
+def test_stderr_gets_the_log_too_unless_quiet(pooler):
+    loud, quiet = pooler(), pooler(arguments=("-q",))
+    for p, expected in ((loud, True), (quiet, False)):
+        p.log_has("process up")
+        assert ("process up" in p.output()) is expected
+
+
+def test_a_dead_client_does_not_fill_the_log(pooler):
+    p = pooler()
+    conn = p.wire()
+    conn.send(query("select repeat('x', 1000000) from generate_series(1, 20)"))
+    conn.reset()
+    has_line(p, CLIENT + "closing because")
+    assert len(p.log()) < 20000
