@@ -74,8 +74,9 @@ def sockets_in_facts_and_opinions(files):
 
 
 def too_long(files):
+    """Generated tables (name_tables.cpp) are data and may be as long as they are."""
     return [f"{path} has {text.count(chr(10))} lines" for path, text in files.items()
-            if text.count("\n") > LINES_MAX]
+            if text.count("\n") > LINES_MAX and not path.endswith("_tables.cpp")]
 
 
 def paths_of_one_machine(files):

@@ -135,6 +135,7 @@ def test_T35_a_storm_of_cancels_takes_no_places_in_the_pool(pooler):
     assert [client.value("select 1") for client in clients] == ["1"] * 20
 
 
+@pytest.mark.ours
 def test_T36_clients_that_vanish_while_their_cancel_is_on_its_way_leave_the_pool_whole(pooler):
     p, random_source = pooler(pool_mode="transaction", default_pool_size=3), random.Random(36)
     for _ in range(60):

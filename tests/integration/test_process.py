@@ -1,6 +1,7 @@
 """The process: command line, signals, daemon, pidfile, and what it refuses to start with."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -254,6 +255,7 @@ def test_a_url_alone_makes_a_pooler(pooler, cluster, binary):
     finally:
         process.send_signal(signal.SIGQUIT)
         process.communicate(timeout=5)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def try_connect(port, process):
