@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 CASES = re.compile(
     r"^(\d+): .*test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|(?:\s*(\d+) skipped)?"
 )
-OUTCOME = re.compile(r"^\s*\d+/\d+ Test\s+#(\d+): (\S+) \.*\s*(Passed|\*\*\*.*?)\s+[\d.]+ sec")
+OUTCOME = re.compile(r"^\s*\d+/\d+ Test\s+#(\d+): (\S+) \.*\s*(.*?)\s+[\d.]+ sec")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -29,13 +29,14 @@ def read_ctest(path):
                 seen = True
                 number, name, word = match.groups()
                 passed = word == "Passed"
-                result = cases.get(number, [int(passed), int(not passed), 0])
-                if not passed and result[1] == 0:
+                skipped = "Skipped" in word
+                result = cases.get(number, [int(passed), int(not passed and not skipped), int(skipped)])
+                if not passed and not skipped and result[1] == 0:
                     # The cases passed and the program did not: a sanitizer, say, or a leak found at its end.
                     result = [result[0], 1, result[2]]
                 counts = [a + b for a, b in zip(counts, result)]
                 notes.append(f"{name}: {result[0]} passed, {result[1]} failed")
-                if passed:
+                if passed or skipped:
                     output.pop(number, None)
     if not seen:
         counts[1] += 1

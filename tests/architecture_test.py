@@ -92,6 +92,8 @@ def tree(*patterns):
     files = {}
     for name in names:
         path = ROOT / name
+        if name.startswith("build/"):
+            continue
         if any(path.match(pattern) for pattern in patterns) and path.is_file():
             files[name] = path.read_text(errors="replace")
     return files
