@@ -1,0 +1,205 @@
+#include "protocol/conversation.h"
+
+#include <algorithm>
+
+namespace pgweir {
+
+void Conversation::on_request(char tag, For whom) {
+  switch (tag) {
+    case 'P': case 'B': case 'D': case 'E': case 'C': {
+      if (skipping_) return;
+      const Owed kind = tag == 'P'   ? Owed::parse
+                        : tag == 'B' ? Owed::bind
+                        : tag == 'D' ? Owed::describe
+                        : tag == 'E' ? Owed::execute
+                                     : Owed::close;
+      push({kind, whom});
+      batch_open_ = true;
+      return;
+    }
+    case 'S':
+      if (copy_in_) return;             // the server ignores it
+      push({Owed::sync, whom});
+      skipping_ = batch_open_ = false;
+      return;
+    case 'Q': case 'F':
+      if (skipping_) return;
+      push({tag == 'Q' ? Owed::query : Owed::function_call, whom});
+      batch_open_ = false;
+      return;
+    case 'c': case 'f':
+      if (copy_in_) {
+        copy_in_ = false;
+      } else if (owed_count() > 0) {
+        push({Owed::copy_end, whom});   // belongs to a COPY that has yet to be announced, or to none
+      }
+      return;
+    default:
+      return;                           // Flush and CopyData are owed nothing
+  }
+}
+
+ReplyVerdict Conversation::on_reply(char tag, char first_body_byte) {
+  ReplyVerdict verdict;
+  drop_settled();
+  const Entry* next = front();
+  if (next && next->whom == For::pooler) verdict.disposition = Disposition::swallow;
+  switch (tag) {
+    case 'A': case 'N': case 'S':
+      return verdict;                   // may come at any time
+    case '1':
+      complete(Owed::parse, verdict);
+      return verdict;
+    case '2':
+      complete(Owed::bind, verdict);
+      return verdict;
+    case '3':
+      complete(Owed::close, verdict);
+      return verdict;
+    case 'n':
+      complete(Owed::describe, verdict);
+      return verdict;
+    case 't':
+      if (!front_is(Owed::describe)) desync(verdict);
+      return verdict;
+    case 'T':
+      if (front_is(Owed::describe)) pop();
+      else if (!front_is(Owed::query)) desync(verdict);
+      return verdict;
+    case 'C': case 'I': case 's':
+      if (front_is(Owed::execute)) {
+        copy_in_ = false;
+        verdict.statements = 1;
+        pop();
+      } else if (!front_is(Owed::query) || tag == 's') {
+        desync(verdict);
+      } else {
+        copy_in_ = false;
+      }
+      return verdict;
+    case 'D': case 'd': case 'c': case 'H':
+      if (!front_is(Owed::execute) && !front_is(Owed::query)) desync(verdict);
+      return verdict;
+    case 'G': case 'W':
+      if (front_is(Owed::execute) || front_is(Owed::query)) on_copy_in();
+      else desync(verdict);
+      return verdict;
+    case 'V':
+      if (!front_is(Owed::function_call)) desync(verdict);
+      return verdict;
+    case 'E':
+      on_error(verdict);
+      return verdict;
+    case 'Z':
+      on_ready(verdict, first_body_byte);
+      return verdict;
+    default:
+      desync(verdict);                  // login messages have no place here
+      return verdict;
+  }
+}
+
+void Conversation::complete(Owed kind, ReplyVerdict& verdict) {
+  if (front_is(kind)) pop();
+  else desync(verdict);
+}
+
+void Conversation::on_error(ReplyVerdict& verdict) {
+  copy_in_ = false;
+  const Entry* next = front();
+  if (!next) {
+    // A FATAL of the server's own accord, or an error after a Flush: the client should see it. While skipping the
+    // server says nothing, so another error then would answer nothing.
+    if (batch_open_) skipping_ = true;
+    return;
+  }
+  if (next->kind == Owed::sync) return;                 // the commit at the Sync failed; ReadyForQuery follows
+  if (!extended(next->kind)) {                          // ReadyForQuery follows by itself
+    query_failed_ = true;
+    return;
+  }
+  // A Parse that we sent for the client: the client's own statement fails with it.
+  verdict.disposition = Disposition::forward;
+  while (const Entry* e = front()) {
+    if (e->kind == Owed::sync) break;
+    if (e->kind == Owed::execute) ++verdict.statements;
+    pop();
+  }
+  verdict.failed = verdict.statements > 0;
+  if (!front()) skipping_ = true;
+}
+
+void Conversation::on_ready(ReplyVerdict& verdict, char status) {
+  transaction_ = status == 'T'   ? TxStatus::in_transaction
+                 : status == 'E' ? TxStatus::failed
+                                 : TxStatus::idle;
+  if (status != 'T' && status != 'E' && status != 'I') return desync(verdict);
+  copy_in_ = false;
+  if (const Entry* next = front(); next && (next->kind == Owed::sync || next->kind == Owed::query ||
+                                            next->kind == Owed::function_call)) {
+    if (next->kind != Owed::sync) {
+      verdict.statements = 1;
+      verdict.failed = query_failed_;
+      query_failed_ = false;
+    }
+    pop();
+    drop_settled();
+    return;
+  }
+  if (!front() && skipping_) {
+    // A Sync that went out while COPY IN ran and that the server met only after the COPY had failed.
+    skipping_ = batch_open_ = false;
+    return;
+  }
+  desync(verdict);
+}
+
+// The server ignores every Sync up to the end of the COPY: those already sent are owed nothing.
+void Conversation::on_copy_in() {
+  copy_in_ = true;
+  const bool extended_query = front_is(Owed::execute);
+  auto from = owed_.begin() + static_cast<std::ptrdiff_t>(head_) + 1;
+  auto end_of_copy =
+      std::find_if(from, owed_.end(), [](const Entry& e) { return e.kind == Owed::copy_end; });
+  const bool ended = end_of_copy != owed_.end();
+  if (ended) copy_in_ = false;
+  auto dropped =
+      std::remove_if(from, end_of_copy, [](const Entry& e) { return e.kind == Owed::sync; });
+  auto rest = owed_.erase(dropped, ended ? end_of_copy + 1 : end_of_copy);
+  const bool synced = std::any_of(rest, owed_.end(), [](const Entry& e) { return e.kind == Owed::sync; });
+  if (extended_query && !synced) batch_open_ = true;
+}
+
+// CopyDone without a COPY is ignored by the server; it must not hold up what follows.
+void Conversation::drop_settled() {
+  while (front_is(Owed::copy_end)) pop();
+}
+
+void Conversation::take_fakes(Buffer& out) {
+  drop_settled();
+  while (front_is(Owed::fake)) {
+    const std::byte message[] = {static_cast<std::byte>(owed_[head_].reply_tag), std::byte{0}, std::byte{0},
+                                 std::byte{0}, std::byte{4}};
+    append(out, message);
+    pop();
+    drop_settled();
+  }
+}
+
+void Conversation::pop() {
+  ++head_;
+  if (head_ == owed_.size()) {
+    owed_.clear();
+    head_ = 0;
+  } else if (head_ >= 1024) {
+    owed_.erase(owed_.begin(), owed_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
+}
+
+void Conversation::desync(ReplyVerdict& verdict) {
+  out_of_sync_ = true;
+  verdict.disposition = Disposition::out_of_sync;
+}
+
+}  // namespace pgweir

@@ -1,0 +1,92 @@
+// What one server still owes for the requests it was sent, and what it said of its transaction.
+//
+// Source: PostgreSQL documentation, "Message Flow", and the behaviour of PostgresMain: after an error in an extended
+// query everything up to the next Sync is skipped; Sync and Flush are ignored while COPY IN runs; CopyData, CopyDone
+// and CopyFail are ignored outside of it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "protocol/bytes.h"
+
+namespace pgweir {
+
+// Who asked, and so who gets the reply.
+enum class For : std::uint8_t { client, pooler };
+
+enum class TxStatus : char { idle = 'I', in_transaction = 'T', failed = 'E' };
+
+// What to do with a message that a server sent.
+enum class Disposition : std::uint8_t { forward, swallow, out_of_sync };
+
+struct ReplyVerdict {
+  Disposition disposition = Disposition::forward;
+  unsigned statements = 0;          // how many Query, Execute and FunctionCall are over; after an error several
+  bool failed = false;              // ... and the first of them failed; the others never ran
+};
+
+// Owned by the ServerConnection, used on its thread.
+//
+//   owed:   [ Parse* ][ Bind ][ Describe ][ Execute ][ Sync ]      * asked by the pooler itself
+//            ^ front: the server's next reply answers this one
+class Conversation {
+ public:
+  // Notes a message on its way to the server. `tag` is the frontend message type.
+  void on_request(char tag, For whom = For::client);
+  // Notes a ParseComplete ('1') or CloseComplete ('3') that we owe the client ourselves, in order.
+  void owe_fake(char reply_tag) { push({Owed::fake, For::client, reply_tag}); }
+
+  // Judges a backend message (its first piece). `first_body_byte` counts for ReadyForQuery only.
+  ReplyVerdict on_reply(char tag, char first_body_byte);
+  // Appends the fakes whose turn has come.
+  void take_fakes(Buffer& out);
+
+  // Nothing owed, no COPY open, no batch without its Sync: the server could start something new.
+  bool at_rest() const {
+    return owed_count() == 0 && !batch_open_ && !skipping_ && !copy_in_ && !out_of_sync_;
+  }
+  // Nothing is being executed right now, but a transaction or batch may be open.
+  bool nothing_owed() const { return owed_count() == 0; }
+  TxStatus transaction() const { return transaction_; }
+  bool in_copy() const { return copy_in_; }
+  bool out_of_sync() const { return out_of_sync_; }
+  std::size_t owed_count() const { return owed_.size() - head_; }
+  // The reply under way answers the pooler, not the client.
+  bool pooler_is_answered() const { return owed_count() > 0 && owed_[head_].whom == For::pooler; }
+
+ private:
+  enum class Owed : std::uint8_t {
+    parse, bind, describe, execute, close, sync, query, function_call,
+    copy_end,      // a CopyDone or CopyFail sent before we knew of the COPY; owes nothing
+    fake,          // we answer this one ourselves
+  };
+  struct Entry {
+    Owed kind;
+    For whom;
+    char reply_tag = 0;
+  };
+
+  void push(Entry entry) { owed_.push_back(entry); }
+  void pop();
+  void drop_settled();
+  const Entry* front() const { return owed_count() > 0 ? &owed_[head_] : nullptr; }
+  static bool extended(Owed kind) { return kind <= Owed::close; }
+  bool front_is(Owed kind) const { return owed_count() > 0 && owed_[head_].kind == kind; }
+  void on_error(ReplyVerdict& verdict);
+  void on_ready(ReplyVerdict& verdict, char status);
+  void on_copy_in();
+  void complete(Owed kind, ReplyVerdict& verdict);
+  void desync(ReplyVerdict& verdict);
+
+  std::vector<Entry> owed_;           // from head_ on; the part before is spent
+  std::size_t head_ = 0;
+  TxStatus transaction_ = TxStatus::idle;
+  bool batch_open_ = false;           // extended messages since the last Sync
+  bool skipping_ = false;             // the server ignores everything until a Sync that has yet to be sent
+  bool copy_in_ = false;              // the server reads CopyData
+  bool query_failed_ = false;         // the Query or FunctionCall in front had an ErrorResponse
+  bool out_of_sync_ = false;          // it said something that answers nothing
+};
+
+}  // namespace pgweir
