@@ -1,0 +1,104 @@
+// Everything that can end a connection, in one table: enumerator, SQLSTATE, text, log level, counter.
+//
+// The texts are PgBouncer's (parity.md e.8, e.9): monitoring matches them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace pgweir {
+
+enum class CloseReason : std::uint8_t {
+  none,
+  // the client's doing
+  client_close_request,
+  client_unexpected_eof,
+  client_wrote_nothing,          // a health check: connected and left; not logged
+  bad_packet_header,
+  unknown_packet,
+  old_protocol,
+  unencrypted_data_after_ssl,
+  unencrypted_data_after_gss,
+  bad_startup_packet,
+  unsupported_startup_parameter,
+  unsupported_option,
+  no_username,
+  username_too_long,
+  pqexec_disallowed,
+  ssl_required,
+  // authentication
+  trust_failed,
+  password_failed,
+  sasl_failed,
+  empty_password,
+  no_such_user,
+  no_such_database,
+  database_disabled,
+  console_not_allowed,
+  bouncer_config_error,
+  unsupported_auth,
+  // limits
+  max_client_conn,
+  max_db_client_connections,
+  max_user_client_connections,
+  // time
+  query_wait_timeout,
+  query_timeout_waiting,
+  query_timeout,
+  transaction_timeout,
+  idle_transaction_timeout,
+  client_idle_timeout,
+  client_login_timeout,
+  client_login_timeout_server_down,
+  cancel_wait_timeout,
+  // the pool's doing
+  statement_mode_transaction,
+  prepared_needs_session,
+  invalid_server_parameter,
+  server_login_failed,           // text is the server's
+  server_login_failing,          // cached error
+  server_conn_crashed,
+  server_said_fatal,             // the client has had the server's own message
+  protocol_violation,
+  pooler_shutting_down,
+  server_shutting_down,
+  admin_forced_disconnect,
+  database_removed,
+  database_configuration_changed,
+  job_done,                      // a cancel request that has been dealt with; not logged
+  out_of_memory,
+  // servers only
+  server_lifetime_over,
+  server_idle_timeout,
+  close_needed,
+  obsolete_connection,
+  connect_timeout,
+  connect_failed,
+  dns_failed,
+  pause_mode,
+  evicted,
+  too_many_servers,
+  client_left_not_ready,
+  client_left_in_query,
+  idle_server_dirty,
+  server_login_error,
+  test_failed,
+  reset_failed,
+  handed_over,                   // lives on in another worker; not logged
+  shutdown,
+  count_                         // how many there are
+};
+
+struct CloseReasonInfo {
+  CloseReason reason;
+  const char* name;              // the counter's name
+  const char* sqlstate;
+  const char* text;              // to the client and after `closing because: `
+  bool tell_client;              // FATAL to the client before closing
+  bool pooler_error;             // a `pooler error:` line as well (the refusal is ours)
+};
+
+const CloseReasonInfo& info(CloseReason reason);
+inline std::string_view text(CloseReason reason) { return info(reason).text; }
+
+}  // namespace pgweir

@@ -1,0 +1,148 @@
+#include "proxy/policy/statement_clock.h"
+
+#include <algorithm>
+
+#include "protocol/frontend.h"
+
+namespace pgweir::policy {
+namespace {
+
+constexpr std::size_t roomy_bytes = 4096;   // a slot that grew beyond gives its memory back
+
+}  // namespace
+
+void StatementClock::on_request(const Piece& piece, TimePoint now) {
+  if (!piece.starts) {
+    if (incoming_ != no_slot && (piece.tag == 'Q' || piece.tag == 'P')) add_text(incoming_, piece.bytes);
+    if (piece.ends) incoming_ = no_slot;
+    return;
+  }
+  incoming_ = no_slot;
+  switch (piece.tag) {
+    case 'Q':
+      begin(start_query(piece.body()), true, now);
+      break;
+    case 'P':
+      start_parse(piece.body());
+      break;
+    case 'B':
+      on_bind(piece.body());
+      break;
+    case 'E':
+      on_execute(piece.body());
+      running_.back().sent_at = now;
+      break;
+    case 'F':
+      begin(no_slot, true, now);
+      break;
+    default:
+      break;
+  }
+  if (piece.ends) incoming_ = no_slot;
+}
+
+StatementClock::Slot StatementClock::start_query(Bytes body) {
+  const Slot slot = incoming_ = new_text({});
+  add_text(slot, body);
+  return slot;
+}
+
+void StatementClock::start_parse(Bytes body) {
+  const auto view = read_parse_lead(body);
+  if (!view) return;
+  const Slot slot = new_text(view->statement);
+  add_text(slot, as_bytes(view->sql));
+  Slot* place = view->statement.empty() ? &unnamed_statement_ : nullptr;
+  if (!place) place = &statements_.try_emplace(std::string(view->statement), no_slot).first->second;
+  if (*place != no_slot) let_go(*place);
+  *place = slot;
+  hold(slot);
+  if (!view->sql_complete) incoming_ = slot;
+}
+
+void StatementClock::on_bind(Bytes body) {
+  const auto view = read_bind(body);
+  if (!view) return;
+  Slot slot = unnamed_statement_;
+  if (!view->statement.empty()) {
+    auto found = statements_.find(view->statement);
+    slot = found == statements_.end() ? no_slot : found->second;
+  }
+  Slot* place = view->portal.empty() ? &unnamed_portal_ : nullptr;
+  if (!place) place = &portals_.try_emplace(std::string(view->portal), no_slot).first->second;
+  hold(slot);
+  let_go(*place);
+  *place = slot;
+}
+
+void StatementClock::on_execute(Bytes body) {
+  const auto view = read_execute(body);
+  Slot slot = unnamed_portal_;
+  if (view && !view->portal.empty()) {
+    auto found = portals_.find(view->portal);
+    slot = found == portals_.end() ? no_slot : found->second;
+  }
+  begin(slot, false, {});
+}
+
+void StatementClock::begin(Slot slot, bool simple, TimePoint now) {
+  hold(slot);
+  running_.push_back({slot, simple, now});
+}
+
+StatementClock::Slot StatementClock::new_text(std::string_view name) {
+  auto spare = std::find_if(texts_.begin(), texts_.end(), [](const Text& t) { return t.users == 0; });
+  if (spare == texts_.end()) spare = texts_.insert(texts_.end(), Text{});
+  if (spare->sql.capacity() > roomy_bytes) spare->sql.shrink_to_fit();
+  spare->name.assign(name);
+  spare->sql.clear();
+  return static_cast<Slot>(spare - texts_.begin());
+}
+
+// The text ends at its zero byte; what follows in a Parse are types.
+void StatementClock::add_text(Slot slot, Bytes more) {
+  std::string& sql = texts_[slot].sql;
+  std::string_view text = as_text(more);
+  const std::size_t zero = text.find('\0');
+  if (zero != std::string_view::npos) {
+    text = text.substr(0, zero);
+    incoming_ = no_slot;
+  }
+  sql.append(text.substr(0, std::min(text.size(), text_bytes_max - std::min(sql.size(), text_bytes_max))));
+}
+
+void StatementClock::hold(Slot slot) {
+  if (slot != no_slot) ++texts_[slot].users;
+}
+
+void StatementClock::let_go(Slot slot) {
+  if (slot == no_slot) return;
+  Text& text = texts_[slot];
+  if (--text.users > 0) return;
+  text.sql.clear();
+  if (text.sql.capacity() > roomy_bytes) text.sql.shrink_to_fit();
+}
+
+void StatementClock::drop(unsigned count) {
+  for (; count > 0 && !running_.empty(); --count) {
+    let_go(running_[head_].slot);
+    if (++head_ == running_.size()) {
+      running_.clear();
+      head_ = 0;
+    }
+  }
+}
+
+void StatementClock::forget() {
+  drop(static_cast<unsigned>(running_.size() - head_));
+  for (auto& [name, slot] : statements_) let_go(slot);
+  for (auto& [name, slot] : portals_) let_go(slot);
+  statements_.clear();
+  portals_.clear();
+  let_go(unnamed_statement_);
+  let_go(unnamed_portal_);
+  unnamed_statement_ = unnamed_portal_ = incoming_ = no_slot;
+  last_end_ = {};
+}
+
+}  // namespace pgweir::policy

@@ -1,0 +1,86 @@
+// Which statement a server is working on and since when, for the slow-query log: attributes the extended protocol's
+// replies to the text that was parsed, and charges a pipeline per statement.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/bytes.h"
+#include "protocol/framer.h"
+#include "proxy/core/time.h"
+
+namespace pgweir::policy {
+
+// Owned by a server connection, used on its thread. In steady state it allocates nothing: texts live in slots that
+// are used again.
+class StatementClock {
+ public:
+  // More of a statement than this is not kept.
+  static constexpr std::size_t text_bytes_max = 64 * 1024;
+
+  struct Finished {
+    std::string_view name;          // of the prepared statement; empty: unnamed, or a simple query
+    std::string_view text;
+    bool simple = false;            // came as a Query
+    Duration took{};
+  };
+
+  // A message of the client's on its way to the server; all of its pieces, in order.
+  void on_request(const Piece& piece, TimePoint now);
+  // `count` statements are over. Calls report(Finished) for the first; the others never ran.
+  template <typename F>
+  void on_finished(unsigned count, TimePoint now, F&& report) {
+    if (count == 0 || running_.empty()) return;
+    const Running first = running_[head_];
+    report(Finished{name_of(first), text_of(first), first.simple, now - std::max(first.sent_at, last_end_)});
+    last_end_ = now;
+    drop(count);
+  }
+  // The server has left its client (or a batch was given up): nothing is running, no name is known.
+  void forget();
+  // The text that runs now, empty when none does. Valid until the next call.
+  std::string_view running_text() const { return running_.empty() ? std::string_view{} : text_of(running_[head_]); }
+
+ private:
+  using Slot = std::uint32_t;
+  static constexpr Slot no_slot = ~Slot{0};
+  struct Text {
+    std::string name;
+    std::string sql;
+    std::uint32_t users = 0;
+  };
+  struct Running {
+    Slot slot;
+    bool simple;
+    TimePoint sent_at;
+  };
+
+  Slot start_query(Bytes body);
+  void start_parse(Bytes body);
+  void on_bind(Bytes body);
+  void on_execute(Bytes body);
+  Slot new_text(std::string_view name);
+  void add_text(Slot slot, Bytes more);
+  void hold(Slot slot);
+  void let_go(Slot slot);
+  void drop(unsigned count);
+  std::string_view name_of(const Running& r) const { return r.slot == no_slot ? std::string_view{} : std::string_view(texts_[r.slot].name); }
+  std::string_view text_of(const Running& r) const { return r.slot == no_slot ? std::string_view{} : std::string_view(texts_[r.slot].sql); }
+  void begin(Slot slot, bool simple, TimePoint now);
+
+  std::vector<Text> texts_;
+  std::vector<Running> running_;             // from head_ on, in the order of their replies
+  std::size_t head_ = 0;
+  Slot incoming_ = no_slot;                  // whose text is still arriving
+  Slot unnamed_statement_ = no_slot;
+  Slot unnamed_portal_ = no_slot;
+  std::map<std::string, Slot, std::less<>> statements_;
+  std::map<std::string, Slot, std::less<>> portals_;
+  TimePoint last_end_{};
+};
+
+}  // namespace pgweir::policy

@@ -1,0 +1,220 @@
+#include "proxy/pool/ledger.h"
+
+#include <algorithm>
+
+namespace pgweir {
+namespace {
+
+bool reached(int count, int limit) { return limit > 0 && count >= limit; }
+
+}  // namespace
+
+Shared& Ledger::shared(std::map<std::string, Shared>& in, const std::string& name) {
+  Shared& entry = in[name];
+  entry.name = name;
+  return entry;
+}
+
+PoolAccount& Ledger::account(const std::string& database, const std::string& user) {
+  std::lock_guard lock(mutex_);
+  auto [place, fresh] = keys_.try_emplace({database, user}, static_cast<PoolKey>(accounts_.size()));
+  if (!fresh) return accounts_[place->second];
+  PoolAccount& pool = accounts_.emplace_back();
+  pool.key = place->second;
+  pool.database = database;
+  pool.user = user;
+  pool.database_account = &shared(databases_, database);
+  pool.user_account = &shared(users_, user);
+  pool.database_account->pools.push_back(&pool);
+  pool.user_account->pools.push_back(&pool);
+  return pool;
+}
+
+PoolAccount* Ledger::find(PoolKey key) {
+  std::lock_guard lock(mutex_);
+  return key < accounts_.size() ? &accounts_[key] : nullptr;
+}
+
+BindingLimit Ledger::reserve(PoolAccount& pool, const ServerLimits& limits, bool use_reserve) {
+  std::lock_guard lock(mutex_);
+  const int size = limits.pool_size + (use_reserve ? limits.reserve_size : 0);
+  if (limits.pool_size > 0 && pool.servers >= size) return BindingLimit::pool_size;
+  if (reached(pool.database_account->servers, limits.db_connections))
+    return BindingLimit::max_db_connections;
+  if (reached(pool.user_account->servers, limits.user_connections))
+    return BindingLimit::max_user_connections;
+  ++pool.servers;
+  ++pool.database_account->servers;
+  ++pool.user_account->servers;
+  return BindingLimit::none;
+}
+
+std::vector<Poke> Ledger::give_back(PoolAccount& pool) {
+  std::lock_guard lock(mutex_);
+  PGWEIR_CHECK(pool.servers > 0);
+  --pool.servers;
+  --pool.database_account->servers;
+  --pool.user_account->servers;
+  struct Hungry {
+    std::int64_t since;
+    Poke poke;
+  };
+  std::vector<Hungry> hungry;
+  auto add = [&](PoolAccount& candidate) {
+    for (unsigned worker = 0; worker < workers_; ++worker) {
+      const std::int64_t since = candidate.oldest_wait[worker].load(std::memory_order_relaxed);
+      if (since != 0) hungry.push_back({since, {candidate.key, worker}});
+    }
+  };
+  if (anyone_hungry(pool)) add(pool);
+  // Only the pools that a shared limit keeps waiting care about a place of another pool's.
+  for (const auto& [place, limit] : blocked_) {
+    PoolAccount& other = accounts_[place.first];
+    const bool shares = limit == BindingLimit::max_db_connections
+                            ? other.database_account == pool.database_account
+                            : other.user_account == pool.user_account;
+    if (&other != &pool && shares) {
+      const std::int64_t since = other.oldest_wait[place.second].load(std::memory_order_relaxed);
+      if (since != 0) hungry.push_back({since, {other.key, place.second}});
+    }
+  }
+  std::sort(hungry.begin(), hungry.end(),
+            [](const Hungry& a, const Hungry& b) { return a.since < b.since; });
+  std::vector<Poke> pokes;
+  for (const Hungry& h : hungry) pokes.push_back(h.poke);
+  return pokes;
+}
+
+void Ledger::publish_wait(PoolAccount& pool, unsigned worker, TimePoint oldest) {
+  const std::int64_t now = oldest.time_since_epoch().count();
+  const std::int64_t before = pool.oldest_wait[worker].exchange(now, std::memory_order_seq_cst);
+  if (before == 0 && now != 0) pool.hungry_workers.fetch_add(1, std::memory_order_seq_cst);
+  if (before != 0 && now == 0) pool.hungry_workers.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+void Ledger::publish_blocked(PoolAccount& pool, unsigned worker, BindingLimit limit) {
+  std::lock_guard lock(mutex_);
+  auto counter = [&](BindingLimit which) -> std::atomic<int>* {
+    if (which == BindingLimit::max_db_connections) return &pool.database_account->blocked;
+    if (which == BindingLimit::max_user_connections) return &pool.user_account->blocked;
+    return nullptr;
+  };
+  BindingLimit before = BindingLimit::none;
+  if (auto found = blocked_.find({pool.key, worker}); found != blocked_.end()) {
+    before = found->second;
+    if (before == limit) return;
+    blocked_.erase(found);
+  }
+  if (auto* count = counter(before)) count->fetch_sub(1, std::memory_order_relaxed);
+  if (auto* count = counter(limit)) {
+    count->fetch_add(1, std::memory_order_relaxed);
+    blocked_[{pool.key, worker}] = limit;
+  }
+}
+
+unsigned Ledger::hungrier_worker(const PoolAccount& pool, unsigned self, TimePoint older_than) const {
+  unsigned best = workers_max;
+  std::int64_t best_since = older_than.time_since_epoch().count();
+  for (unsigned worker = 0; worker < workers_; ++worker) {
+    const std::int64_t since = pool.oldest_wait[worker].load(std::memory_order_relaxed);
+    if (worker != self && since != 0 && since < best_since) {
+      best = worker;
+      best_since = since;
+    }
+  }
+  return best;
+}
+
+unsigned Ledger::worker_with_idle(const PoolAccount& pool, unsigned self) const {
+  unsigned best = workers_max;
+  int most = 0;
+  for (unsigned worker = 0; worker < workers_; ++worker) {
+    const int idle = pool.idle[worker].load(std::memory_order_seq_cst);
+    if (worker != self && idle > most) {
+      best = worker;
+      most = idle;
+    }
+  }
+  return best;
+}
+
+bool Ledger::other_pool_is_hungrier(PoolAccount& pool, TimePoint older_than) {
+  std::lock_guard lock(mutex_);
+  const std::int64_t limit_since = older_than.time_since_epoch().count();
+  for (const auto& [place, limit] : blocked_) {
+    PoolAccount& other = accounts_[place.first];
+    if (&other == &pool) continue;
+    const bool shares = limit == BindingLimit::max_db_connections
+                            ? other.database_account == pool.database_account
+                            : other.user_account == pool.user_account;
+    const std::int64_t since = other.oldest_wait[place.second].load(std::memory_order_relaxed);
+    if (shares && since != 0 && since < limit_since) return true;
+  }
+  return false;
+}
+
+std::vector<PoolKey> Ledger::pools_under(PoolAccount& pool, BindingLimit limit) {
+  std::lock_guard lock(mutex_);
+  std::vector<PoolKey> keys;
+  const Shared* shared = limit == BindingLimit::max_db_connections     ? pool.database_account
+                         : limit == BindingLimit::max_user_connections ? pool.user_account
+                                                                       : nullptr;
+  if (!shared) return keys;
+  for (const PoolAccount* other : shared->pools)
+    if (other != &pool) keys.push_back(other->key);
+  return keys;
+}
+
+bool Ledger::admit_socket(int max_client_conn, bool exempt) {
+  const int before = sockets_.fetch_add(1, std::memory_order_relaxed);
+  if (exempt || before < max_client_conn) return true;
+  sockets_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void Ledger::dismiss_socket() { sockets_.fetch_sub(1, std::memory_order_relaxed); }
+
+bool Ledger::admit_database_client(const std::string& database, int limit) {
+  std::lock_guard lock(mutex_);
+  Shared& entry = shared(databases_, database);
+  if (reached(entry.clients, limit)) return false;
+  ++entry.clients;
+  return true;
+}
+
+bool Ledger::admit_user_client(const std::string& user, int limit) {
+  std::lock_guard lock(mutex_);
+  Shared& entry = shared(users_, user);
+  if (reached(entry.clients, limit)) return false;
+  ++entry.clients;
+  return true;
+}
+
+void Ledger::dismiss_database_client(const std::string& database) {
+  std::lock_guard lock(mutex_);
+  --databases_.at(database).clients;
+}
+
+void Ledger::dismiss_user_client(const std::string& user) {
+  std::lock_guard lock(mutex_);
+  --users_.at(user).clients;
+}
+
+int Ledger::pool_servers(const PoolAccount& pool) const {
+  std::lock_guard lock(mutex_);
+  return pool.servers;
+}
+
+Ledger::Counts Ledger::database_counts(const std::string& name) const {
+  std::lock_guard lock(mutex_);
+  auto found = databases_.find(name);
+  return found == databases_.end() ? Counts{} : Counts{found->second.servers, found->second.clients};
+}
+
+Ledger::Counts Ledger::user_counts(const std::string& name) const {
+  std::lock_guard lock(mutex_);
+  auto found = users_.find(name);
+  return found == users_.end() ? Counts{} : Counts{found->second.servers, found->second.clients};
+}
+
+}  // namespace pgweir

@@ -1,0 +1,131 @@
+// What all workers share: how many servers and clients there are against every limit, and who is hungry.
+//
+// The only thread-safe class of the inner rooms. Owned by the process; every worker holds a reference. It counts and
+// answers; it opens, closes and wakes nobody.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "proxy/core/check.h"
+#include "proxy/core/time.h"
+
+namespace pgweir {
+
+inline constexpr unsigned workers_max = 64;
+
+// Names a (database, user) pair for the whole life of the process.
+using PoolKey = std::uint32_t;
+
+// The limits that bind one pool, as the configuration has them now. 0 = unlimited, but for reserve_size (0 = none).
+struct ServerLimits {
+  int pool_size = 0;
+  int reserve_size = 0;
+  int db_connections = 0;
+  int user_connections = 0;
+};
+
+enum class BindingLimit : std::uint8_t { none, pool_size, max_db_connections, max_user_connections };
+
+// What one pool looks like to the other workers. The atomics are read without the ledger's lock.
+struct PoolAccount {
+  PoolKey key = 0;
+  std::string database, user;
+  // Ledger's lock:
+  int servers = 0;                       // open or opening, on all workers
+  struct Shared* database_account = nullptr;
+  struct Shared* user_account = nullptr;
+  // For each worker since when the oldest waiter waits, in ns on the monotonic clock; 0: nobody waits.
+  std::array<std::atomic<std::int64_t>, workers_max> oldest_wait{};
+  // How many idle servers each worker has.
+  std::array<std::atomic<std::int32_t>, workers_max> idle{};
+  std::atomic<int> hungry_workers{0};    // how many of oldest_wait are set
+};
+
+// What pools of one database, or of one user, share.
+struct Shared {
+  std::string name;
+  int servers = 0;                       // ledger's lock
+  int clients = 0;                       // ledger's lock
+  std::atomic<int> blocked{0};           // (pool, worker) pairs that this limit keeps from opening a server
+  std::vector<PoolAccount*> pools;       // ledger's lock
+};
+
+// A pool on a worker that should look again whether it can open a server.
+struct Poke {
+  PoolKey key = 0;
+  unsigned worker = 0;
+};
+
+class Ledger {
+ public:
+  // `workers` of 1 to workers_max.
+  explicit Ledger(unsigned workers) : workers_(workers) {}
+
+  PoolAccount& account(const std::string& database, const std::string& user);
+  PoolAccount* find(PoolKey key);
+
+  // Books one more server for the pool, or says which limit is in the way. `use_reserve` adds reserve_size to the
+  // pool's size.
+  BindingLimit reserve(PoolAccount& pool, const ServerLimits& limits, bool use_reserve);
+  // A booked server is gone. Returns who may now be able to open one, the longest waiting first.
+  std::vector<Poke> give_back(PoolAccount& pool);
+
+  // Publishes since when `worker`'s oldest client of this pool waits (TimePoint{}: nobody does).
+  void publish_wait(PoolAccount& pool, unsigned worker, TimePoint oldest);
+  // Says that this worker's waiters are kept from a server by `limit` (none: no longer).
+  void publish_blocked(PoolAccount& pool, unsigned worker, BindingLimit limit);
+  void publish_idle(PoolAccount& pool, unsigned worker, int idle) {
+    pool.idle[worker].store(idle, std::memory_order_seq_cst);
+  }
+
+  // Another worker whose oldest waiter of this pool waits since before `older_than`; workers_max: none.
+  unsigned hungrier_worker(const PoolAccount& pool, unsigned self, TimePoint older_than) const;
+  // Another worker with an idle server of this pool; workers_max: none.
+  unsigned worker_with_idle(const PoolAccount& pool, unsigned self) const;
+  // Whether a waiter of another pool, kept out by a limit this pool shares, waits since before `older_than`.
+  bool other_pool_is_hungrier(PoolAccount& pool, TimePoint older_than);
+  // One relaxed load each: whether the two calls above may find anything.
+  static bool anyone_hungry(const PoolAccount& pool) {
+    return pool.hungry_workers.load(std::memory_order_seq_cst) > 0;
+  }
+  static bool anyone_blocked(const PoolAccount& pool) {
+    return pool.database_account->blocked.load(std::memory_order_relaxed) > 0 ||
+           pool.user_account->blocked.load(std::memory_order_relaxed) > 0;
+  }
+  // Pools that share `limit` with `pool`, for a worker that looks for a server to evict.
+  std::vector<PoolKey> pools_under(PoolAccount& pool, BindingLimit limit);
+
+  // Clients. Each returns false, and counts nothing, when the limit (0: none) is reached.
+  bool admit_socket(int max_client_conn, bool exempt);
+  void dismiss_socket();
+  bool admit_database_client(const std::string& database, int limit);
+  bool admit_user_client(const std::string& user, int limit);
+  void dismiss_database_client(const std::string& database);
+  void dismiss_user_client(const std::string& user);
+
+  struct Counts { int servers = 0, clients = 0; };
+  int sockets() const { return sockets_.load(std::memory_order_relaxed); }
+  int pool_servers(const PoolAccount& pool) const;
+  Counts database_counts(const std::string& name) const;
+  Counts user_counts(const std::string& name) const;
+
+ private:
+  Shared& shared(std::map<std::string, Shared>& in, const std::string& name);
+
+  const unsigned workers_;
+  mutable std::mutex mutex_;
+  std::deque<PoolAccount> accounts_;                       // index = key; addresses stay
+  std::map<std::pair<std::string, std::string>, PoolKey> keys_;
+  std::map<std::string, Shared> databases_, users_;
+  std::map<std::pair<PoolKey, unsigned>, BindingLimit> blocked_;
+  std::atomic<int> sockets_{0};
+};
+
+}  // namespace pgweir
