@@ -1,0 +1,226 @@
+// Who gets which server, and when one is opened. LIFO servers, FIFO clients, no barging: while anybody waits, a server
+// that comes free goes to the one who waits longest.
+#include "proxy/policy/release.h"
+#include "proxy/session/server_login.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+
+// True: the client holds a server that is ready. False: it waits, or it has been ended.
+bool Worker::borrow(ClientSession& client) {
+  PoolDesk& desk = *client.desk();
+  Pool& pool = desk.pool;
+  if (shutdown_ == Shutdown::wait_for_servers) {
+    end_client(client, CloseReason::server_shutting_down);
+    return false;
+  }
+  while (pool.waiters().empty()) {
+    PooledServer* pooled = pool.best_idle();
+    if (!pooled || needs_check(desk, *pooled)) break;
+    auto& server = *static_cast<ServerConnection*>(pooled->connection);
+    if (close_if_unfit(server)) continue;
+    grant(*pooled, client);
+    return client.phase == ClientPhase::leasing;
+  }
+  if (desk.fast_fail && !pool.paused && no_server_works(desk)) {
+    look_again_.push_back(pool.account().key);
+    end_client(client, CloseReason::server_login_failing,
+               "server login has been failing, cached error: " + pool.last_error() + " (server_login_retry)");
+    return false;
+  }
+  enqueue(client);
+  if (!check_one(desk)) open_wanted(desk);
+  return false;
+}
+
+void Worker::enqueue(ClientSession& client) {
+  PoolDesk& desk = *client.desk();
+  client.phase = ClientPhase::queued;
+  client.request_at = loop_.now();
+  idle_clients_.remove(client);
+  desk.pool.enqueue(client.waiter, loop_.now());
+  publish(desk);
+}
+
+// Links the two. The client may still have to wait for its settings (preparing).
+void Worker::grant(PooledServer& pooled, ClientSession& client) {
+  auto& server = *static_cast<ServerConnection*>(pooled.connection);
+  PoolDesk& desk = *client.desk();
+  const TimePoint now = loop_.now();
+  if (client.waiter.in_queue.linked()) {
+    client.last_wait = now - client.waiter.since;
+    desk.stats.wait_us += static_cast<std::uint64_t>(count_us(client.last_wait));
+    desk.pool.dequeue(client.waiter);
+  } else if (client.by_age.linked()) {
+    idle_clients_.remove(client);
+    client.last_wait = {};
+  }
+  desk.pool.move(pooled, ServerState::active, now);
+  publish(desk);
+  ++desk.stats.server_assignments;
+  ++server.leases;
+  server.client = &client;
+  server.checked = false;
+  server.request_at = now;
+  client.server = &server;
+  client.unnamed_parsed = false;
+  client.phase = ClientPhase::leasing;
+  const std::string settings = policy::difference(shared_.tracked, client.parameters, server.facts.parameters);
+  if (settings.empty()) {
+    update_reading(client);
+    return;
+  }
+  client.phase = ClientPhase::preparing;
+  start_job(server, ServerJob::setup, settings);
+}
+
+void Worker::release_if_possible(ServerConnection& server) {
+  const ClientSession* client = server.client;
+  if (!client || client->phase != ClientPhase::leasing) return;
+  if (server.request_cut || !server.outbox.empty()) return;
+  if (policy::may_release(server.desk->mode, server.talk)) give_back(server);
+}
+
+void Worker::give_back(ServerConnection& server) {
+  unlink(server);
+  after_use(server);
+}
+
+void Worker::unlink(ServerConnection& server) {
+  ClientSession& client = *server.client;
+  server.client = nullptr;
+  server.clock.forget();
+  client.server = nullptr;
+  client.in_query = client.in_transaction = false;
+  client.phase = ClientPhase::idle;
+  client.idle_since = loop_.now();
+  idle_clients_.push_back(client);
+  update_reading(client);
+  update_reading(server);
+}
+
+// The client has left it, with nothing open.
+void Worker::after_use(ServerConnection& server) {
+  PoolDesk& desk = *server.desk;
+  if (server.cancels > 0) {
+    // A cancel meant for the last client may still arrive: it must not meet the next one.
+    desk.pool.move(server.pooled, ServerState::being_canceled, loop_.now());
+    return publish(desk);
+  }
+  if (close_if_unfit(server)) return;
+  const Globals& globals = config_->globals;
+  const bool reset = desk.mode == PoolMode::session || globals.server_reset_query_always;
+  if (reset && !globals.server_reset_query.empty()) {
+    return start_job(server, ServerJob::reset, globals.server_reset_query);
+  }
+  make_available(server);
+}
+
+// Closes a server that must not serve anybody else.
+bool Worker::close_if_unfit(ServerConnection& server) {
+  const PoolDesk& desk = *server.desk;
+  CloseReason reason = CloseReason::none;
+  if (server.said_fatal) {
+    reason = CloseReason::server_conn_crashed;
+  } else if (desk.removed) {
+    reason = CloseReason::database_removed;
+  } else if (server.pooled.close_needed || server.facts.config_generation != desk.config_generation) {
+    reason = CloseReason::close_needed;
+  } else if (lifetime_over(desk, server.pooled, loop_.now())) {
+    reason = CloseReason::server_lifetime_over;
+  } else if (desk.pool.paused) {
+    reason = CloseReason::pause_mode;
+  }
+  if (reason == CloseReason::none) return false;
+  end_server(server, reason);
+  return true;
+}
+
+// A server that anybody may have: another worker's client who waits longer, the first of our own, or the shelf.
+void Worker::make_available(ServerConnection& server) {
+  PoolDesk& desk = *server.desk;
+  const Globals& globals = config_->globals;
+  if (globals.server_check_delay == Micros{} && !globals.server_check_query.empty() && !server.checked) {
+    return start_job(server, ServerJob::check, globals.server_check_query);
+  }
+  if (hand_over_if_hungrier(server)) return;
+  Waiter* waiter = desk.pool.paused ? nullptr : desk.pool.waiters().front();
+  if (!waiter) {
+    desk.pool.shelve(server.pooled, loop_.now());
+    return publish(desk);
+  }
+  auto& client = *static_cast<ClientSession*>(waiter->session);
+  grant(server.pooled, client);
+  if (client.phase == ClientPhase::leasing) feed_held(client);
+}
+
+void Worker::serve_waiters(PoolDesk& desk) {
+  while (!desk.pool.waiters().empty()) {
+    PooledServer* pooled = desk.pool.best_idle();
+    if (!pooled || needs_check(desk, *pooled)) break;
+    auto& server = *static_cast<ServerConnection*>(pooled->connection);
+    if (!close_if_unfit(server)) make_available(server);
+  }
+  if (!desk.pool.waiters().empty() && !check_one(desk)) open_wanted(desk);
+}
+
+bool Worker::needs_check(const PoolDesk& desk, const PooledServer& pooled) const {
+  const Globals& globals = config_->globals;
+  if (globals.server_check_query.empty() || globals.server_check_delay == Micros{}) return false;
+  return loop_.now() - pooled.since > desk.pool.settings.check_delay;
+}
+
+// Starts server_check_query on a server that has been idle for long, for the sake of those who wait.
+bool Worker::check_one(PoolDesk& desk) {
+  if (desk.pool.paused || config_->globals.server_check_query.empty()) return false;
+  if (desk.pool.count(ServerState::tested) >= desk.pool.waiters().size()) return false;
+  PooledServer* pooled = desk.pool.servers(ServerState::idle).front();
+  if (!pooled) pooled = desk.pool.servers(ServerState::used).front();
+  if (!pooled) return false;
+  auto& server = *static_cast<ServerConnection*>(pooled->connection);
+  if (close_if_unfit(server)) return false;
+  start_job(server, ServerJob::check, config_->globals.server_check_query);
+  return true;
+}
+
+bool Worker::no_server_works(const PoolDesk& desk) const {
+  return desk.pool.servers_here() == desk.pool.count(ServerState::login);
+}
+
+// --- opening
+
+void Worker::open_wanted(PoolDesk& desk) {
+  if (stopping_ || desk.removed || shutdown_ == Shutdown::wait_for_servers) return;
+  Pool& pool = desk.pool;
+  const int everywhere = pool.settings.min_pool_size > 0 ? shared_.ledger.pool_servers(pool.account()) : 0;
+  int wanted = pool.connections_wanted(loop_.now(), everywhere);
+  while (wanted-- > 0 && open_one(desk)) {
+  }
+}
+
+bool Worker::open_one(PoolDesk& desk) {
+  Pool& pool = desk.pool;
+  const bool someone_waits = !pool.waiters().empty() || !pool.login_waiters().empty();
+  const bool reserve = pool.may_use_reserve(loop_.now());
+  BindingLimit limit = shared_.ledger.reserve(pool.account(), pool.settings.limits, reserve);
+  if (limit != BindingLimit::none && someone_waits && make_room(desk, limit)) {
+    limit = shared_.ledger.reserve(pool.account(), pool.settings.limits, reserve);
+  }
+  if (limit != BindingLimit::none) {
+    if (someone_waits) pool.publish_blocked(shared_.ledger, limit);
+    return false;
+  }
+  ServerConnection& server = servers_.make();
+  server.desk = &desk;
+  server.facts.id = shared_.fleet.next_id();
+  server.facts.config_generation = desk.config_generation;
+  pool.add(server.pooled, ServerState::login, loop_.now());
+  if (reserve && pool.settings.limits.pool_size > 0 &&
+      shared_.ledger.pool_servers(pool.account()) > pool.settings.limits.pool_size) {
+    log_server(log::Level::warning, server, "taking connection from reserve_pool");
+  }
+  connect(server);
+  return true;
+}
+
+}  // namespace pgweir

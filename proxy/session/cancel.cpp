@@ -1,0 +1,155 @@
+// CancelRequests. A cancel never meets the next client's statement: while one is on its way to a server, that server
+// does not go back into its pool, and one whose statement is over is not sent at all.
+#include "protocol/compose.h"
+#include "proxy/session/server_login.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+namespace {
+
+// The pid that clients are given names the worker and the place in its slab; the key is random.
+constexpr std::uint32_t index_mask = 0x00ff'ffff;
+constexpr std::uint32_t worker_mask = 0x7f;
+
+}  // namespace
+
+void Worker::on_cancel_request(ClientSession& requester, std::uint32_t pid, Bytes key) {
+  logins_.remove(requester);
+  requester.login.reset();
+  requester.phase = ClientPhase::canceling;
+  const unsigned worker = pid >> 24 & worker_mask;
+  if (key.size() != 4 || worker >= shared_.fleet.size()) {
+    log_client(log::Level::log, requester, "failed cancel request");
+    return end_client(requester, CloseReason::job_done);
+  }
+  const std::uint32_t secret = load_be32(key.data());
+  if (worker == number_) return cancel(pid & index_mask, secret, number_, requester.token);
+  shared_.fleet.post(worker, [pid, secret, from = number_, token = requester.token](Worker& to) {
+    to.cancel(pid & index_mask, secret, from, token);
+  });
+}
+
+void Worker::cancel(std::uint32_t index, std::uint32_t secret, unsigned from, Token requester) {
+  ClientSession* client = clients_.at(index);
+  if (!client || client->secret != secret || !client->logged_in()) {
+    log::line(log::Level::log, "failed cancel request");
+    return requester_done(from, requester);
+  }
+  if (client->phase == ClientPhase::console) {
+    shared_.console->on_cancel(*this, *client);
+    return requester_done(from, requester);
+  }
+  if (client->phase == ClientPhase::queued) {
+    cancel_queued(*client);
+    return requester_done(from, requester);
+  }
+  // While the server is busy with the pooler's own SET there is nothing of the client's to cancel.
+  if (client->phase != ClientPhase::leasing || client->server->talk.nothing_owed()) {
+    log_client(log::Level::debug, *client, "cancel request for idle client");
+    return requester_done(from, requester);
+  }
+  open_cancel(*client->server, from, requester);
+}
+
+// The request has not reached a server: it is answered here, as PostgreSQL would.
+void Worker::cancel_queued(ClientSession& client) {
+  PoolDesk& desk = *client.desk();
+  desk.pool.dequeue(client.waiter);
+  publish(desk);
+  client.phase = ClientPhase::idle;
+  client.idle_since = loop_.now();
+  idle_clients_.push_back(client);
+  Buffer answer;
+  compose::error_response(answer, "ERROR", "57014", "canceling statement due to user request");
+  // A Query, and nothing else, is owed a ReadyForQuery of its own; other requests get theirs with their Sync.
+  const bool simple = client.held && !client.held->empty() && static_cast<char>(client.held->front()) == 'Q';
+  if (simple) compose::ready_for_query(answer);
+  tell(client, answer);
+  if (simple) client.skip_message = true;
+  else client.skip_to_sync = true;
+  feed_held(client);
+}
+
+void Worker::open_cancel(ServerConnection& target, unsigned from, Token requester) {
+  PoolDesk& desk = *target.desk;
+  std::size_t under_way = 0;
+  cancels_.for_each([&](const CancelJob& job) {
+    const ServerConnection* server = servers_.find(job.server);
+    under_way += server && server->desk == &desk;
+  });
+  const int pool_size = desk.pool.settings.limits.pool_size;
+  if (pool_size > 0 && under_way >= 2 * static_cast<std::size_t>(pool_size)) {
+    log_server(log::Level::log, target, "too many cancel requests, dropping one");
+    return requester_done(from, requester);
+  }
+  CancelJob& job = cancels_.make();
+  job.server = target.token;
+  job.lease = target.leases;
+  job.requester_worker = from;
+  job.requester = requester;
+  job.deadline = loop_.now() + Duration(config_->globals.cancel_wait_timeout);
+  ++target.cancels;
+  connector_.connect(target.facts.address, job.token);
+}
+
+void Worker::on_cancel_connected(CancelJob& job, std::unique_ptr<Stream> stream) {
+  if (job.over) return;
+  job.stream = std::move(stream);
+  const ServerConnection* server = servers_.find(job.server);
+  const bool same_statement = server && server->client && server->leases == job.lease &&
+                              server->client->phase == ClientPhase::leasing && !server->talk.nothing_owed();
+  if (!same_statement) return finish_cancel(job, "not sending cancel request for client that is now idle");
+  Buffer out;
+  compose::cancel_request(out, server->facts.backend_pid, as_bytes(server->facts.cancel_key));
+  const iovec part{out.data(), out.size()};
+  const IoResult result = job.stream->try_write({&part, 1});
+  if (result.status != IoResult::Status::ok || result.wrote != out.size()) return finish_cancel(job, "connect failed");
+  job.sent = true;                     // PostgreSQL closes when the signal has been sent: see on_closed
+}
+
+void Worker::finish_cancel(CancelJob& job, const char* why) {
+  if (job.over) return;
+  job.over = true;
+  if (!job.stream) connector_.abandon(job.token);
+  job.stream.reset();
+  to_bury_.push_back(job.token);
+  requester_done(job.requester_worker, job.requester);
+  ServerConnection* server = servers_.find(job.server);
+  if (!server || server->state() == ServerState::leaving) return;
+  log_server(log::Level::debug, *server, "{}", why);
+  --server->cancels;
+  if (server->cancels == 0 && server->state() == ServerState::being_canceled) after_use(*server);
+}
+
+// The one who brought the request sees its connection close now: the cancel has been delivered, or is not needed.
+void Worker::requester_done(unsigned from, Token requester) {
+  if (from != number_) {
+    return shared_.fleet.post(from, [from, requester](Worker& to) { to.requester_done(from, requester); });
+  }
+  if (ClientSession* client = clients_.find(requester)) end_client(*client, CloseReason::job_done);
+}
+
+void Worker::sweep_cancels(TimePoint now) {
+  cancels_.for_each([&](CancelJob& job) {
+    if (!job.over && now >= job.deadline) {
+      // It may have been sent and still be on its way: the server is not to be trusted with another client.
+      ServerConnection* server = servers_.find(job.server);
+      if (server && job.sent && server->state() == ServerState::being_canceled) server->pooled.close_needed = true;
+      finish_cancel(job, "cancel_wait_timeout");
+    }
+  });
+}
+
+Worker::CancelCounts Worker::cancel_counts(const PoolDesk& desk) const {
+  CancelCounts counts;
+  cancels_.for_each([&](const CancelJob& job) {
+    const ServerConnection* server = servers_.find(job.server);
+    if (!server || server->desk != &desk) return;
+    ++(job.sent ? counts.active_clients : counts.waiting_clients);
+    counts.servers += job.sent;
+  });
+  counts.being_canceled = static_cast<int>(desk.pool.count(ServerState::being_canceled));
+  return counts;
+}
+
+}  // namespace pgweir

@@ -1,0 +1,370 @@
+// A client from its first byte to its first ReadyForQuery.
+#include <algorithm>
+
+#include "protocol/auth/secret.h"
+#include "protocol/compose.h"
+#include "proxy/session/client_login.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+namespace {
+
+constexpr std::size_t user_name_max = 127;
+
+bool is_off(std::string_view value) {
+  return value == "0" || policy::equal_ignoring_case(value, "off") ||
+         policy::equal_ignoring_case(value, "false") || policy::equal_ignoring_case(value, "no");
+}
+
+}  // namespace
+
+void Worker::on_client_bytes(ClientSession& client, Bytes bytes) {
+  switch (client.phase) {
+    case ClientPhase::starting: case ClientPhase::proving:
+      return on_login_bytes(client, bytes);
+    case ClientPhase::idle: case ClientPhase::leasing:
+      return from_client(client, bytes);
+    case ClientPhase::welcoming: case ClientPhase::queued: case ClientPhase::preparing:
+      return hold(client, bytes);
+    case ClientPhase::console:
+      return from_console_client(client, bytes);
+    case ClientPhase::canceling: case ClientPhase::leaving:
+      return;
+  }
+}
+
+void Worker::from_console_client(ClientSession& client, Bytes input) {
+  while (client.phase == ClientPhase::console) {
+    auto piece = client.framer.next(input);
+    if (client.framer.failed()) return end_client(client, CloseReason::unknown_packet);
+    if (!piece) break;
+    if (!piece->starts) continue;
+    if (piece->tag == 'X') return end_client(client, CloseReason::client_close_request);
+    shared_.console->on_message(*this, client, piece->tag, piece->body());
+  }
+  client.framer.end_turn();
+}
+
+void Worker::on_login_bytes(ClientSession& client, Bytes input) {
+  Buffer answer;
+  auto event = ClientLogin::Event::more;
+  do {
+    event = client.login->on_bytes(input, answer);
+    if (event == ClientLogin::Event::startup) event = on_startup(client, answer);
+    if (client.phase == ClientPhase::leaving) return;
+    if (event == ClientLogin::Event::cancel) {
+      const StartupPacket& packet = client.login->packet();
+      return on_cancel_request(client, packet.cancel_pid, packet.cancel_key);
+    }
+  } while (event == ClientLogin::Event::encryption || (event == ClientLogin::Event::more && !input.empty()));
+  if (!answer.empty()) tell(client, answer);
+  if (event == ClientLogin::Event::failed) return fail_login(client);
+  if (event == ClientLogin::Event::proven) {
+    if (!input.empty()) hold(client, input);
+    on_proven(client);
+  }
+}
+
+void Worker::fail_login(ClientSession& client) {
+  const ClientLogin& login = *client.login;
+  if (!login.failure_detail().empty()) log_client(log::Level::log, client, "{}", login.failure_detail());
+  if (config_->globals.log_connections && !login.user.empty()) {
+    log_client(log::Level::log, client, "login failed: db={} user={}", login.database, login.user);
+  }
+  end_client(client, login.failure(), login.failure_text());
+}
+
+// --- the StartupMessage has been read
+
+ClientLogin::Event Worker::on_startup(ClientSession& client, Buffer& answer) {
+  ClientLogin& login = *client.login;
+  client.phase = ClientPhase::proving;
+  if (!read_startup_parameters(client)) return ClientLogin::Event::failed;
+  if (config_->globals.log_connections) {
+    log_client(log::Level::log, client, "login attempt: db={} user={} tls=no replication=no", login.database, login.user);
+  }
+  login.for_console = login.database == console_database;
+  if (!admit(client)) return ClientLogin::Event::failed;
+  if (const auto negotiation = negotiation_for(login.packet())) {
+    compose::negotiate_protocol_version(answer, protocol_3_0, negotiation->unknown_extensions);
+  }
+  return login.prove(plan_for(client), answer);
+}
+
+bool Worker::read_startup_parameters(ClientSession& client) {
+  ClientLogin& login = *client.login;
+  std::string_view replication;
+  for (const auto& [name, value] : login.packet().parameters) {
+    if (name == "database") {
+      login.database = value;
+    } else if (name == "user") {
+      login.user = value;
+    } else if (name == "options") {
+      if (!read_startup_options(client, value)) return false;
+    } else if (name == "replication" && is_off(value)) {
+      continue;
+    } else if (is_protocol_extension(name)) {
+      continue;
+    } else if (!take_startup_parameter(client, name, value)) {
+      end_client(client, CloseReason::unsupported_startup_parameter, fmt::format("unsupported startup parameter: {}", name));
+      return false;
+    }
+  }
+  if (login.user.empty()) {
+    end_client(client, CloseReason::no_username);
+    return false;
+  }
+  if (login.user.size() > user_name_max) {
+    login.user.resize(user_name_max);
+    end_client(client, CloseReason::username_too_long);
+    return false;
+  }
+  if (login.database.empty()) login.database = login.user;
+  if (config_->globals.application_name_add_host) add_host_to_application_name(client);
+  return true;
+}
+
+bool Worker::take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value) {
+  if (const std::size_t place = shared_.tracked.place_of(name); place != policy::TrackedParameters::none) {
+    client.parameters = policy::with_value(client.parameters, place, value, shared_.tracked.size());
+    return true;
+  }
+  const auto& ignored = config_->ignored_startup_parameters;
+  return std::any_of(ignored.begin(), ignored.end(),
+                     [&](const std::string& i) { return policy::equal_ignoring_case(i, name); });
+}
+
+bool Worker::read_startup_options(ClientSession& client, std::string_view text) {
+  const auto& ignored = config_->ignored_startup_parameters;
+  const bool lenient = std::find(ignored.begin(), ignored.end(), "options") != ignored.end();
+  const auto options = parse_startup_options(text);
+  if (!options) {
+    if (lenient) return true;
+    end_client(client, CloseReason::unsupported_option);
+    return false;
+  }
+  for (const auto& [name, value] : *options) {
+    if (take_startup_parameter(client, name, value) || lenient) continue;
+    end_client(client, CloseReason::unsupported_startup_parameter,
+               fmt::format("unsupported startup parameter in options: {}", name));
+    return false;
+  }
+  return true;
+}
+
+void Worker::add_host_to_application_name(ClientSession& client) {
+  const std::size_t place = shared_.tracked.place_of("application_name");
+  const auto* given = policy::value_at(client.parameters, place);
+  const std::string name = given && *given && !(*given)->empty() ? **given : "app";
+  client.parameters = policy::with_value(client.parameters, place,
+                                         fmt::format("{} - {}", name, place_of_client(client)), shared_.tracked.size());
+}
+
+// Limits that are checked before anybody proves anything.
+bool Worker::admit(ClientSession& client) {
+  ClientLogin& login = *client.login;
+  const Endpoint end = client.stream->remote();
+  login.own_uid = login.for_console && login.user == console_database && client.unix_socket &&
+                  end.peer_uid == shared_.own_uid;
+  const bool console_user = login.for_console && (login.own_uid || config_->is_admin(login.user) || config_->is_stats_user(login.user));
+  if (!console_user && shared_.ledger.sockets() > config_->globals.max_client_conn) {
+    end_client(client, CloseReason::max_client_conn);
+    return false;
+  }
+  if (login.for_console) return true;
+  login.entry = config_->database(login.database);
+  if (!login.entry) return true;
+  const ClientLimits limits = client_limits(*config_, *login.entry, login.user);
+  client.counted_database = shared_.ledger.admit_database_client(login.database, limits.max_db_client_connections);
+  if (!client.counted_database) {
+    end_client(client, CloseReason::max_db_client_connections);
+    return false;
+  }
+  client.counted_user = shared_.ledger.admit_user_client(login.user, limits.max_user_client_connections);
+  if (!client.counted_user) {
+    end_client(client, CloseReason::max_user_client_connections);
+    return false;
+  }
+  return true;
+}
+
+AuthPlan Worker::plan_for(ClientSession& client) {
+  ClientLogin& login = *client.login;
+  AuthPlan plan;
+  plan.method = login.own_uid ? AuthType::any : config_->globals.auth_type;
+  plan.user = login.user;
+  plan.process_secret = shared_.credentials.process_secret();
+  plan.nonce = fresh_nonce();
+  plan.salt = static_cast<std::uint32_t>(shared_.fleet.random_secret());
+  plan.scram_iterations = static_cast<std::uint32_t>(config_->globals.scram_iterations);
+  const std::string* secret = config_->secret(login.user);
+  plan.known = secret || config_->user(login.user);
+  if (!secret) {
+    if (!plan.known && plan.method != AuthType::any) log_client(log::Level::log, client, "no such user: {}", login.user);
+    return plan;
+  }
+  plan.secret = *secret;
+  const SecretKind kind = secret_kind(plan.secret);
+  if (kind == SecretKind::scram) {
+    plan.scram = parse_scram_secret(plan.secret);
+  } else if (kind == SecretKind::plain && plan.method == AuthType::scram_sha_256) {
+    plan.scram = shared_.credentials.secret_of_password(plan.user, plan.secret, plan.scram_iterations);
+  }
+  return plan;
+}
+
+std::string Worker::fresh_nonce() {
+  std::byte raw[18];
+  for (std::size_t i = 0; i < sizeof raw; i += 6) {
+    const std::uint64_t random = shared_.fleet.random_secret();
+    std::memcpy(raw + i, &random, 6);
+  }
+  return base64_encode(raw);
+}
+
+// --- the client is who it says
+
+void Worker::on_proven(ClientSession& client) {
+  ClientLogin& login = *client.login;
+  if (const auto keys = login.login_keys()) shared_.credentials.keep_login_keys(login.user, *keys);
+  if (login.for_console) return enter_console(client);
+  if (!login.entry) {
+    return end_client(client, CloseReason::no_such_database, "no such database: " + login.database);
+  }
+  if (database_disabled(login.database)) {
+    return end_client(client, CloseReason::database_disabled, "database \"" + login.database + "\" is disabled");
+  }
+  if (shutdown_ != Shutdown::no) return end_client(client, CloseReason::pooler_shutting_down);
+  if (config_->globals.auth_type == AuthType::any && login.entry->user.empty()) {
+    return end_client(client, CloseReason::bouncer_config_error);
+  }
+  client.route = &route(login.database, login.user, login.entry);
+  PoolDesk& desk = *client.desk();
+  if (desk.welcome_known) return welcome(client);
+  client.phase = ClientPhase::welcoming;
+  client.waiter.since = loop_.now();
+  desk.pool.login_waiters().push_back(client.waiter);
+  open_wanted(desk);
+}
+
+void Worker::enter_console(ClientSession& client) {
+  const ClientLogin& login = *client.login;
+  const bool admin = login.own_uid || config_->is_admin(login.user);
+  if (!shared_.console || (!admin && !config_->is_stats_user(login.user))) {
+    return end_client(client, CloseReason::console_not_allowed);
+  }
+  client.console = std::make_unique<ConsoleState>();
+  client.console->admin = admin;
+  client.console->own_uid = login.own_uid;
+  auto& place = routes_[{login.database, login.user}];
+  if (!place) place = std::make_unique<Route>(Route{login.database, login.user, nullptr, {}});
+  client.route = place.get();
+  Buffer out;
+  compose::authentication_ok(out);
+  for (const auto& [name, value] : {std::pair{"server_version", PGWEIR_PARITY "/bouncer"},
+                                    {"client_encoding", "UTF8"}, {"server_encoding", "UTF8"}, {"DateStyle", "ISO"},
+                                    {"TimeZone", "GMT"}, {"standard_conforming_strings", "on"}, {"is_superuser", "on"}}) {
+    compose::parameter_status(out, name, value);
+  }
+  finish_welcome(client, out, ClientPhase::console);
+}
+
+// Tells the client that it is in, with the parameters of the pool's servers.
+void Worker::welcome(ClientSession& client) {
+  PoolDesk& desk = *client.desk();
+  ++desk.stats.client_logins;
+  ++desk.pool.clients;
+  Buffer out;
+  compose::authentication_ok(out);
+  append(out, desk.welcome);
+  if (!client.parameters) {
+    client.parameters = desk.server_parameters;
+  } else {
+    for (std::size_t i = 0; i < shared_.tracked.size(); ++i) {
+      const auto* own = policy::value_at(client.parameters, i);
+      const auto* usual = policy::value_at(desk.server_parameters, i);
+      if ((!own || !*own) && usual && *usual)
+        client.parameters = policy::with_value(client.parameters, i, **usual, shared_.tracked.size());
+    }
+  }
+  for (std::size_t i = 0; i < shared_.tracked.size(); ++i) {
+    const auto* value = policy::value_at(client.parameters, i);
+    if (value && *value) compose::parameter_status(out, shared_.tracked.name(i), **value);
+  }
+  finish_welcome(client, out, ClientPhase::idle);
+}
+
+void Worker::finish_welcome(ClientSession& client, Buffer& out, ClientPhase phase) {
+  std::byte secret[4];
+  store_be32(secret, client.secret);
+  compose::backend_key_data(out, number_ << 24 | client.token.index, secret);
+  if (const std::string& notice = config_->globals.login_notify_message; !notice.empty()) {
+    compose::notice_response(out, "NOTICE", "00000", notice);
+  }
+  compose::ready_for_query(out);
+  logins_.remove(client);
+  client.login.reset();
+  client.phase = phase;
+  client.idle_since = client.request_at = loop_.now();
+  idle_clients_.push_back(client);
+  tell(client, out);
+  if (!client.held) return;
+  const std::unique_ptr<Buffer> early = std::move(client.held);
+  on_client_bytes(client, *early);
+}
+
+void Worker::welcome_waiting(PoolDesk& desk) {
+  while (Waiter* waiter = desk.pool.login_waiters().pop_front()) {
+    welcome(*static_cast<ClientSession*>(waiter->session));
+  }
+}
+
+// --- pools
+
+Route& Worker::route(const std::string& database, const std::string& user, const DatabasePtr& entry) {
+  auto& place = routes_[{database, user}];
+  if (!place) place = std::make_unique<Route>(Route{database, user, nullptr, {}});
+  place->desk = &desk_for(entry, database, std::string(pool_user(*entry, user)));
+  place->limits = client_limits(*config_, *entry, user);
+  return *place;
+}
+
+PoolDesk& Worker::desk_for(const DatabasePtr& entry, const std::string& database, const std::string& user) {
+  PoolAccount& account = shared_.ledger.account(database, user);
+  auto& place = desks_[account.key];
+  if (!place) {
+    place = std::make_unique<PoolDesk>(account, number_);
+    place->database = entry;
+    settle(*place);
+  } else if (place->removed) {
+    place->removed = false;
+    place->database = entry;
+    settle(*place);
+  }
+  return *place;
+}
+
+void Worker::settle(PoolDesk& desk) {
+  const Globals& globals = config_->globals;
+  desk.limits = pool_limits(*config_, *desk.database, desk.pool.user());
+  desk.mode = desk.limits.pool_mode;
+  PoolSettings& s = desk.pool.settings;
+  s.limits = {desk.limits.pool_size, desk.limits.reserve_pool_size, desk.limits.max_db_connections,
+              desk.limits.max_user_connections};
+  s.min_pool_size = desk.limits.min_pool_size;
+  s.connect_parallel = std::max(1, globals.server_connect_parallel);
+  s.reserve_timeout = desk.limits.reserve_pool_timeout;
+  s.server_lifetime = desk.limits.server_lifetime;
+  s.server_idle_timeout = desk.limits.server_idle_timeout;
+  s.check_delay = globals.server_check_delay;
+  s.login_retry = globals.server_login_retry;
+  s.query_timeout = desk.limits.query_timeout;
+  s.transaction_timeout = desk.limits.transaction_timeout;
+  s.idle_transaction_timeout = desk.limits.idle_transaction_timeout;
+  s.lifetime_jitter_percent = static_cast<unsigned>(std::clamp(globals.server_lifetime_jitter, 0, 100));
+  s.round_robin = globals.server_round_robin;
+  s.forced_user = !desk.database->user.empty();
+  desk.pool.paused = paused_all_ || database_paused(desk.pool.database());
+}
+
+}  // namespace pgweir

@@ -1,0 +1,91 @@
+// One client: who it is, what it waits for, which server it holds. Owned by its worker's slab, used on its thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "config/effective.h"
+#include "protocol/framer.h"
+#include "proxy/policy/close_reason.h"
+#include "proxy/policy/parameters.h"
+#include "proxy/pool/pool.h"
+#include "proxy/session/outbox.h"
+#include "proxy/session/ports.h"
+
+namespace pgweir {
+
+class ClientLogin;
+struct ServerConnection;
+struct PoolDesk;
+
+enum class ClientPhase : std::uint8_t {
+  starting,     // no StartupMessage yet
+  proving,      // authentication in progress
+  welcoming,    // proven; waits for the first server of a cold pool to learn its parameters
+  idle,         // logged in, holds no server, owes us nothing
+  queued,       // asked for a server; its bytes are held
+  preparing,    // holds a server that is being given the client's settings; its bytes are held
+  leasing,      // holds a server
+  console,      // talks to the admin console
+  canceling,    // brought a CancelRequest; kept until that has been delivered
+  leaving,      // the reason is recorded; buried at the end of this turn
+};
+
+// What a database and a user mean to the clients that came as both. Owned by the worker, never freed; its contents
+// change with a reload.
+struct Route {
+  std::string database;
+  std::string user;              // the login user
+  PoolDesk* desk = nullptr;      // null for the console
+  ClientLimits limits;
+};
+
+// State that the console keeps for its clients.
+struct ConsoleState {
+  bool admin = false;
+  bool own_uid = false;          // came over the unix socket as the process's own user
+  std::uint64_t waiting_for = 0; // number of the command it waits for (PAUSE, WAIT_CLOSE), 0 = none
+};
+
+struct ClientSession {
+  ClientSession();
+  ~ClientSession();
+
+  Token token;
+  ClientPhase phase = ClientPhase::starting;
+  CloseReason close_reason = CloseReason::none;
+  bool counted_database = false, counted_user = false;   // in the ledger
+  bool reading_paused = false;
+  bool skip_to_sync = false;     // an error of ours: everything up to the next Sync is ignored
+  bool skip_message = false;     // the next message has been answered already
+  bool swallow_rest = false;     // the message under way is not forwarded
+  bool unix_socket = false;
+  bool unnamed_parsed = false;   // since it got its server
+  bool in_query = false;         // query_since is running
+  bool in_transaction = false;   // xact_since is running
+  std::uint32_t secret = 0;      // second half of the cancel key
+  std::uint64_t id = 0;          // one counter with the servers, in order of arrival
+
+  std::unique_ptr<Stream> stream;
+  Framer framer{Direction::from_client};
+  std::unique_ptr<ClientLogin> login;          // until it is logged in
+  std::unique_ptr<ConsoleState> console;
+  Route* route = nullptr;                      // set when the StartupMessage has been understood
+  ServerConnection* server = nullptr;          // the lease
+  Waiter waiter;
+  ListHook<ClientSession> by_age;              // in the worker's list of logins or of idle clients
+  std::unique_ptr<Buffer> held;                // while it may not proceed
+  Outbox outbox;
+  policy::SharedParameters parameters;         // what the client believes
+
+  TimePoint connected_at{};
+  TimePoint request_at{};        // the last request began
+  TimePoint query_since{}, xact_since{};
+  TimePoint idle_since{};        // no lease since; idle in transaction since
+  Duration last_wait{};          // the latest wait for a server
+
+  PoolDesk* desk() const { return route ? route->desk : nullptr; }
+  bool logged_in() const { return phase >= ClientPhase::idle && phase <= ClientPhase::console; }
+};
+
+}  // namespace pgweir

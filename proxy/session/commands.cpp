@@ -1,0 +1,190 @@
+// What the console and the process order, on one worker; the caller sends the order to all of them.
+#include <algorithm>
+
+#include "proxy/session/server_login.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+
+void Worker::apply_config(std::shared_ptr<const Config> fresh, const Changes& changes) {
+  config_ = std::move(fresh);
+  const auto listed = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (auto& [key, desk] : desks_) {
+    const std::string& name = desk->pool.database();
+    const bool automatic = desk->database->automatic;
+    if (listed(changes.databases_removed, name) || (automatic && changes.fallback_removed)) {
+      remove_database(*desk);
+      continue;
+    }
+    DatabasePtr entry = config_->database(name);
+    if (!entry) {
+      remove_database(*desk);
+      continue;
+    }
+    const bool recycle = listed(changes.databases_to_recycle, name) || (automatic && changes.fallback_to_recycle);
+    desk->database = std::move(entry);
+    if (recycle) stale(*desk);
+    desk->pool.forget_failures();
+    settle(*desk);
+    look_again_.push_back(key);
+  }
+  for (auto& [names, route] : routes_) {
+    if (!route->desk || route->desk->removed) continue;
+    // A database whose forced user changed is another pool for whoever logs in from now on.
+    route->limits = client_limits(*config_, *route->desk->database, route->user);
+  }
+  find_shortest_client_idle();
+  if (changes.userlist_changed) shared_.credentials.forget_derived();
+}
+
+void Worker::remove_database(PoolDesk& desk) {
+  desk.removed = true;
+  stale(desk);
+  clients_.for_each([&](ClientSession& client) {
+    if (client.desk() == &desk) end_client(client, CloseReason::database_removed);
+  });
+  close_unused(desk, CloseReason::database_removed);
+}
+
+// Connections made so far are closed as soon as nobody uses them; what they told at login counts no more.
+void Worker::stale(PoolDesk& desk) {
+  ++desk.config_generation;
+  desk.welcome_known = false;
+  desk.fast_fail = false;
+  desk.next_host = 0;
+  desk.pool.forget_failures();
+  close_unused(desk, CloseReason::close_needed);
+}
+
+void Worker::close_unused(PoolDesk& desk, CloseReason reason) {
+  for (const ServerState state : {ServerState::idle, ServerState::used, ServerState::login}) {
+    desk.pool.servers(state).for_each([&](PooledServer& pooled) {
+      end_server(*static_cast<ServerConnection*>(pooled.connection), reason);
+    });
+  }
+}
+
+void Worker::find_shortest_client_idle() {
+  Duration shortest{};
+  const auto consider = [&](Micros limit) {
+    if (limit > Micros{} && (shortest == Duration{} || Duration(limit) < shortest)) shortest = limit;
+  };
+  consider(config_->globals.client_idle_timeout);
+  for (const auto& [name, user] : config_->users) consider(user.client_idle_timeout.value_or(Micros{}));
+  shortest_client_idle_ = shortest;
+}
+
+void Worker::pause(const std::string& database) {
+  if (database.empty()) paused_all_ = true;
+  else paused_[database] = true;
+  for (auto& [key, desk] : desks_) {
+    if (!database.empty() && desk->pool.database() != database) continue;
+    desk->pool.paused = true;
+    close_idle(*desk);
+    publish(*desk);
+  }
+}
+
+void Worker::close_idle(PoolDesk& desk) {
+  for (const ServerState state : {ServerState::idle, ServerState::used}) {
+    desk.pool.servers(state).for_each([&](PooledServer& pooled) {
+      end_server(*static_cast<ServerConnection*>(pooled.connection), CloseReason::pause_mode);
+    });
+  }
+}
+
+void Worker::resume(const std::string& database) {
+  if (database.empty()) paused_all_ = false;
+  else paused_.erase(database);
+  for (auto& [key, desk] : desks_) {
+    if (!database.empty() && desk->pool.database() != database) continue;
+    desk->pool.paused = paused_all_ || database_paused(desk->pool.database());
+    desk->pool.forget_failures();
+    publish(*desk);
+    if (!desk->pool.paused) serve_waiters(*desk);
+    look_again_.push_back(key);
+  }
+}
+
+void Worker::reconnect(const std::string& database) {
+  for (auto& [key, desk] : desks_) {
+    if (database.empty() || desk->pool.database() == database) stale(*desk);
+  }
+}
+
+void Worker::kill(const std::string& database) {
+  pause(database);
+  for (auto& [key, desk] : desks_) {
+    if (!database.empty() && desk->pool.database() != database) continue;
+    clients_.for_each([&](ClientSession& client) {
+      if (client.desk() == desk.get()) end_client(client, CloseReason::database_removed);
+    });
+    stale(*desk);
+    desk->stats = desk->at_period_start = desk->last_period = {};
+  }
+}
+
+bool Worker::kill_client(std::uint64_t id) {
+  bool found = false;
+  clients_.for_each([&](ClientSession& client) {
+    if (client.id != id || client.phase == ClientPhase::leaving) return;
+    found = true;
+    end_client(client, CloseReason::admin_forced_disconnect);
+  });
+  return found;
+}
+
+void Worker::begin_shutdown(Shutdown how) {
+  shutdown_ = how;
+  logins_.for_each([&](ClientSession& client) {
+    if (client.phase == ClientPhase::welcoming) end_client(client, CloseReason::pooler_shutting_down);
+  });
+  if (how != Shutdown::wait_for_servers) return;
+  for (auto& [key, desk] : desks_) {
+    desk->pool.paused = true;
+    while (Waiter* waiter = desk->pool.waiters().front()) {
+      end_client(*static_cast<ClientSession*>(waiter->session), CloseReason::server_shutting_down);
+    }
+    close_unused(*desk, CloseReason::pause_mode);
+    publish(*desk);
+  }
+  paused_all_ = true;
+}
+
+bool Worker::quiet(const std::string& database) const {
+  return std::all_of(desks_.begin(), desks_.end(), [&](const auto& entry) {
+    const Pool& pool = entry.second->pool;
+    if (!database.empty() && pool.database() != database) return true;
+    return pool.servers_here() == pool.count(ServerState::login);
+  });
+}
+
+bool Worker::nothing_to_close(const std::string& database) const {
+  bool none = true;
+  servers_.for_each([&](const ServerConnection& server) {
+    if (!database.empty() && server.desk->pool.database() != database) return;
+    if (server.state() == ServerState::leaving) return;
+    none &= !server.pooled.close_needed && server.facts.config_generation == server.desk->config_generation;
+  });
+  return none;
+}
+
+std::size_t Worker::ordinary_clients() const {
+  std::size_t n = 0;
+  clients_.for_each([&](const ClientSession& client) {
+    n += client.phase != ClientPhase::console && client.phase != ClientPhase::leaving;
+  });
+  return n;
+}
+
+void Worker::rotate_stats() {
+  for (auto& [key, desk] : desks_) {
+    desk->last_period = desk->stats;
+    desk->last_period -= desk->at_period_start;
+    desk->at_period_start = desk->stats;
+  }
+}
+
+}  // namespace pgweir

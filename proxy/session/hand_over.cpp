@@ -1,0 +1,146 @@
+// Servers that change workers, and servers that give way to another pool under a shared limit. Always by age: the
+// client who has waited longest is served first, wherever it is.
+#include <algorithm>
+
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+namespace {
+
+// Below this difference in age a server stays where it is: moving it costs more than it brings.
+constexpr Duration hand_over_margin = milliseconds(1);
+// A connection of another pool is closed under a waiter's feet only for somebody who waits clearly longer, since
+// opening a new one takes milliseconds.
+constexpr Duration evict_margin = milliseconds(50);
+// How often a pool asks the other workers to close an idle connection for it.
+constexpr Duration evict_pause = milliseconds(10);
+
+}  // namespace
+
+void Worker::publish(PoolDesk& desk) {
+  desk.pool.publish_wait(shared_.ledger);
+  if (shared_.fleet.size() > 1) desk.pool.publish_idle(shared_.ledger);
+}
+
+bool Worker::hand_over_if_hungrier(ServerConnection& server) {
+  PoolDesk& desk = *server.desk;
+  Ledger& ledger = shared_.ledger;
+  PoolAccount& account = desk.pool.account();
+  const Waiter* own = desk.pool.waiters().front();
+  const TimePoint own_since = own ? own->since : loop_.now();
+  if (shared_.fleet.size() > 1 && Ledger::anyone_hungry(account)) {
+    const unsigned worker = ledger.hungrier_worker(account, number_, own ? own_since - hand_over_margin : TimePoint::max());
+    if (worker != workers_max) {
+      hand_over(server, worker);
+      return true;
+    }
+  }
+  if (Ledger::anyone_blocked(account) &&
+      ledger.other_pool_is_hungrier(account, own ? own_since - evict_margin : own_since)) {
+    end_server(server, CloseReason::evicted);
+    return true;
+  }
+  return false;
+}
+
+void Worker::hand_over(ServerConnection& server, unsigned worker) {
+  PoolDesk& desk = *server.desk;
+  ++desk.stats.handed_over;
+  server.facts.close_needed = server.pooled.close_needed;
+  auto socket = std::make_shared<std::unique_ptr<Detached>>(server.stream->detach());
+  shared_.fleet.post(worker, [key = desk.pool.account().key, facts = server.facts, socket](Worker& to) {
+    to.receive_server(key, facts, std::move(*socket));
+  });
+  server.stream.reset();
+  end_server(server, CloseReason::handed_over);
+}
+
+void Worker::receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Detached> socket) {
+  auto found = desks_.find(key);
+  PoolAccount& account = *shared_.ledger.find(key);
+  if (found == desks_.end() || stopping_) {
+    spread_pokes(shared_.ledger.give_back(account));
+    return;
+  }
+  PoolDesk& desk = *found->second;
+  desk.waiting_for_donor = false;
+  ServerConnection& server = servers_.make();
+  server.desk = &desk;
+  server.facts = std::move(facts);
+  server.pooled.opened_at = server.facts.opened_at;
+  server.pooled.lifetime = server.facts.lifetime;
+  server.pooled.close_needed = server.facts.close_needed;
+  desk.pool.add(server.pooled, ServerState::tested, loop_.now());
+  server.stream = loop_.adopt(std::move(socket), server.token);
+  server.checked = true;
+  if (!server.stream) return end_server(server, CloseReason::server_conn_crashed);
+  if (!close_if_unfit(server)) make_available(server);
+}
+
+void Worker::ask_for_donation(PoolDesk& desk) {
+  if (shared_.fleet.size() == 1 || desk.waiting_for_donor) return;
+  const unsigned donor = shared_.ledger.worker_with_idle(desk.pool.account(), number_);
+  if (donor == workers_max) return;
+  desk.waiting_for_donor = true;
+  shared_.fleet.post(donor, [key = desk.pool.account().key, to = number_](Worker& worker) { worker.donate(key, to); });
+}
+
+void Worker::donate(PoolKey key, unsigned to) {
+  auto found = desks_.find(key);
+  PooledServer* pooled = found == desks_.end() ? nullptr : found->second->pool.best_idle();
+  if (pooled && found->second->pool.waiters().empty()) {
+    auto& server = *static_cast<ServerConnection*>(pooled->connection);
+    if (!close_if_unfit(server)) return hand_over(server, to);
+  }
+  // Somebody was faster. Whoever asked has told the ledger that it waits, so the next one to come free goes there.
+  shared_.fleet.post(to, [key](Worker& worker) {
+    auto asked = worker.desks_.find(key);
+    if (asked == worker.desks_.end()) return;
+    asked->second->waiting_for_donor = false;
+    worker.look_again_.push_back(key);
+  });
+}
+
+// Frees a place under `limit`, or sees to it that one will be freed. True: try again now.
+bool Worker::make_room(PoolDesk& desk, BindingLimit limit) {
+  if (limit == BindingLimit::pool_size) {
+    ask_for_donation(desk);
+    return false;
+  }
+  const std::vector<PoolKey> keys = shared_.ledger.pools_under(desk.pool.account(), limit);
+  if (keys.empty()) return false;
+  if (evict_one_here(keys)) return true;
+  if (shared_.fleet.size() == 1 || loop_.now() - desk.asked_to_evict_at < evict_pause) return false;
+  desk.asked_to_evict_at = loop_.now();
+  for (unsigned worker = 0; worker < shared_.fleet.size(); ++worker) {
+    if (worker != number_) shared_.fleet.post(worker, [keys](Worker& other) { other.evict_one_here(keys); });
+  }
+  return false;
+}
+
+// Closes the connection that has been idle longest, if there is one of these pools here.
+bool Worker::evict_one_here(const std::vector<PoolKey>& keys) {
+  PooledServer* oldest = nullptr;
+  for (const PoolKey key : keys) {
+    auto found = desks_.find(key);
+    if (found == desks_.end()) continue;
+    PooledServer* candidate = found->second->pool.longest_idle();
+    if (candidate && (!oldest || candidate->since < oldest->since)) oldest = candidate;
+  }
+  if (!oldest) return false;
+  end_server(*static_cast<ServerConnection*>(oldest->connection), CloseReason::evicted);
+  return true;
+}
+
+// A place has come free: the ones who wait longest look again, one of them here perhaps.
+void Worker::spread_pokes(const std::vector<Poke>& pokes) {
+  for (std::size_t i = 0; i < std::min<std::size_t>(pokes.size(), 2); ++i) {
+    if (pokes[i].worker == number_) {
+      look_again_.push_back(pokes[i].key);
+    } else {
+      shared_.fleet.post(pokes[i].worker, [key = pokes[i].key](Worker& worker) { worker.look_again_.push_back(key); });
+    }
+  }
+}
+
+}  // namespace pgweir

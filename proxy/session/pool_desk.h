@@ -1,0 +1,38 @@
+// A pool with all that its worker needs to serve it. Owned by the worker, used on its thread.
+#pragma once
+
+#include <string>
+
+#include "config/effective.h"
+#include "protocol/bytes.h"
+#include "proxy/observe/stats.h"
+#include "proxy/policy/parameters.h"
+#include "proxy/pool/pool.h"
+
+namespace pgweir {
+
+struct PoolDesk {
+  PoolDesk(PoolAccount& account, unsigned worker) : pool(account, worker) {}
+
+  Pool pool;
+  DatabasePtr database;                        // how to connect
+  PoolLimits limits;
+  PoolMode mode = PoolMode::session;
+  std::uint64_t config_generation = 0;         // grows when connections made before must not be used any more
+  bool removed = false;                        // its database is gone from the configuration
+  bool waiting_for_donor = false;              // another worker was asked for an idle server
+  TimePoint asked_to_evict_at{};               // other workers were asked to close one of another pool's
+  std::size_t next_host = 0;                   // of a host list, round robin
+  bool fast_fail = false;                      // the last login was refused: clients need not wait for it
+
+  // What a server told at its login, repeated to clients so that they need no server to log in.
+  bool welcome_known = false;
+  Buffer welcome;                              // ParameterStatus messages of the settings that are not tracked
+  policy::SharedParameters server_parameters;  // the tracked ones, as a fresh server has them
+
+  PoolStats stats;
+  PoolStats at_period_start;                   // of the running stats_period
+  PoolStats last_period;                       // what the last completed one added
+};
+
+}  // namespace pgweir

@@ -1,0 +1,112 @@
+// The operating system as the core sees it. Implemented by proxy/net (epoll), and by the simulator in tests/sim.
+//
+// Everything here belongs to one worker and is used on that worker's thread only. Nothing blocks, nothing throws.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/bytes.h"
+#include "proxy/core/time.h"
+
+namespace pgweir {
+
+// Names a client or server of one worker. The generation makes a stale token harmless: it no longer matches.
+struct Token {
+  enum class Kind : std::uint8_t { none, client, server, listener, wake, cancel };
+  Kind kind = Kind::none;
+  std::uint32_t index = 0;       // place in the slab
+  std::uint32_t generation = 0;
+  bool operator==(const Token&) const = default;
+};
+
+// What a write achieved. `wrote` may be short; then, and on would_block, the loop reports on_writable once.
+struct IoResult {
+  enum class Status : std::uint8_t { ok, would_block, failed };
+  Status status = Status::ok;
+  std::size_t wrote = 0;         // bytes taken
+  int error = 0;                 // errno when failed
+};
+
+// One end of a socket, for humans and for the tables of the console.
+struct Endpoint {
+  enum class Family : std::uint8_t { none, inet, inet6, unix_socket };
+  Family family = Family::none;
+  std::uint16_t port = 0;
+  std::string address;           // numeric address, or the socket's path ('@...' = abstract); for display and connect
+  std::uint32_t peer_pid = 0;    // unix sockets: the process at the other end, 0 = unknown
+  std::uint32_t peer_uid = ~0u;  // unix sockets: its user, ~0 = unknown
+};
+
+// A stream that has left its worker's loop and may enter another's. Owns the socket (and later its TLS state).
+struct Detached {
+  virtual ~Detached() = default;
+};
+
+// One connected socket. Closing is destroying. Owned by its session or connection.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Sends what the kernel takes at once, all parts in one call. Order is kept; parts are not kept.
+  virtual IoResult try_write(std::span<const iovec> parts) = 0;
+  // Back-pressure: no on_bytes until resume_reading. Bytes that arrive meanwhile stay in the kernel (or the loop).
+  // A peer's disconnect may still be reported while paused.
+  virtual void pause_reading() = 0;
+  virtual void resume_reading() = 0;
+  // Takes the socket out of this loop; the stream is dead afterwards. Nothing unread may be held by the loop.
+  virtual std::unique_ptr<Detached> detach() = 0;
+  virtual Endpoint local() const = 0;
+  virtual Endpoint remote() const = 0;
+};
+
+// What the loop tells a worker. `bytes` are valid until the call returns.
+class LoopEvents {
+ public:
+  virtual ~LoopEvents() = default;
+  virtual void on_bytes(Token token, Bytes bytes) = 0;
+  virtual void on_writable(Token token) = 0;
+  // The peer closed or reset; `error` is an errno, 0 for an orderly end. No further event for this token.
+  virtual void on_closed(Token token, int error) = 0;
+  // The answer to Connector::connect: a stream whose events bear `token`, or an error text (PgBouncer's wording).
+  virtual void on_connected(Token token, std::unique_ptr<Stream> stream) = 0;
+  virtual void on_connect_failed(Token token, const std::string& reason) = 0;
+  // A client has been accepted (its token is not known yet: adopt it with Loop::adopt).
+  virtual void on_accepted(std::unique_ptr<Detached> socket) = 0;
+  virtual void on_wake() = 0;                 // somebody called Loop::wake
+  virtual void on_tick() = 0;                 // see Loop::tick_every
+  virtual void on_turn_end() = 0;             // after each event: bury, run what was queued
+};
+
+// Where a server lives. `host` empty: unix socket in the default directory.
+struct ServerAddress {
+  std::string host;              // name, numeric address, '/dir' or '@abstract' prefix for unix sockets
+  std::uint16_t port = 5432;
+};
+
+class Connector {
+ public:
+  virtual ~Connector() = default;
+  // Resolves if needed and connects without blocking. Answers through LoopEvents, never from inside this call.
+  virtual void connect(const ServerAddress& address, Token token) = 0;
+  // Forgets a connect under way; no answer will come.
+  virtual void abandon(Token token) = 0;
+};
+
+class Loop {
+ public:
+  virtual ~Loop() = default;
+  virtual TimePoint now() const = 0;          // the time of this turn; constant within one event
+  virtual WallTime wall_now() const = 0;
+  virtual std::unique_ptr<Stream> adopt(std::unique_ptr<Detached> socket, Token token) = 0;
+  virtual void wake() = 0;                    // thread-safe: on_wake will be called soon, once for many calls
+  // The next on_tick comes after `period` and then every `period`; calling it again changes the period.
+  virtual void tick_every(Duration period) = 0;
+};
+
+}  // namespace pgweir

@@ -1,0 +1,357 @@
+// The data plane: bytes of a client to its server and back. Runs of untouched messages leave in one system call,
+// straight from the buffer they arrived in.
+#include "protocol/backend.h"
+#include "protocol/compose.h"
+#include "protocol/frontend.h"
+#include "protocol/startup.h"
+#include "proxy/policy/release.h"
+#include "proxy/session/server_login.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+namespace {
+
+// What a waiting client may send before it is not read any more.
+constexpr std::size_t held_bytes_max = 64 * 1024;
+
+}  // namespace
+
+// --- client to server
+
+void Worker::from_client(ClientSession& client, Bytes input) {
+  const TimePoint now = loop_.now();
+  Run run;
+  while (auto piece = client.framer.next(input)) {
+    Verdict verdict = client.swallow_rest ? Verdict::swallow : Verdict::forward;
+    if (piece->starts) {
+      verdict = judge(client, *piece);
+      if (verdict == Verdict::end) return;
+      if (verdict == Verdict::wait) {
+        // Judged again when there is a server: nothing of it has been noted yet.
+        client.framer.reset();
+        hold(client, piece->bytes);
+        hold(client, input);
+        return;
+      }
+      client.swallow_rest = verdict == Verdict::swallow;
+    }
+    if (verdict == Verdict::swallow) continue;
+    client.server->clock.on_request(*piece, now);
+    if (!run.append(piece->bytes)) {
+      flush_to_server(client, run);
+      if (client.phase == ClientPhase::leaving) return;
+      (void)run.append(piece->bytes);
+    }
+    client.server->request_cut = !piece->ends;
+  }
+  if (client.framer.failed()) {
+    const bool unknown = client.framer.failure() == Framer::Failure::unknown_tag;
+    return end_client(client, unknown ? CloseReason::unknown_packet : CloseReason::bad_packet_header,
+                      unknown ? std::string{}
+                              : "bad packet header: '" + header_hex(client.framer.offending_header()) + "'");
+  }
+  flush_to_server(client, run);
+  client.framer.end_turn();
+  if (client.server) release_if_possible(*client.server);
+}
+
+Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece) {
+  if (piece.tag == 'X') {
+    end_client(client, CloseReason::client_close_request);
+    return Verdict::end;
+  }
+  if (piece.tag == 'p') {
+    end_client(client, CloseReason::unknown_packet);
+    return Verdict::end;
+  }
+  if (piece.tag == 'Q' && config_->globals.disable_pqexec) {
+    end_client(client, CloseReason::pqexec_disallowed);
+    return Verdict::end;
+  }
+  if (!client.server) {
+    const Verdict verdict = judge_without_server(client, piece);
+    if (verdict != Verdict::forward) return verdict;
+  }
+  if (client.desk()->mode != PoolMode::session && !allowed_in_shared_mode(client, piece)) return Verdict::end;
+  client.server->talk.on_request(piece.tag);
+  note_request(client, loop_.now());
+  return Verdict::forward;
+}
+
+// What needs no server, or has to wait for one.
+Worker::Verdict Worker::judge_without_server(ClientSession& client, const Piece& piece) {
+  switch (piece.tag) {
+    case 'd': case 'c': case 'f':
+      return Verdict::swallow;          // late data of a COPY that has failed
+    case 'H':
+      return Verdict::swallow;          // nothing is under way that could be flushed
+    case 'S': {
+      client.skip_to_sync = false;
+      Buffer answer;
+      compose::ready_for_query(answer);
+      tell(client, answer);
+      return client.phase == ClientPhase::leaving ? Verdict::end : Verdict::swallow;
+    }
+    default:
+      break;
+  }
+  if (client.skip_to_sync) return Verdict::swallow;
+  if (client.skip_message) {
+    client.skip_message = false;
+    return Verdict::swallow;
+  }
+  if (borrow(client)) return Verdict::forward;
+  return client.phase == ClientPhase::leaving ? Verdict::end : Verdict::wait;
+}
+
+// In transaction and statement mode the next batch may meet another server, so that what is prepared under a name, or
+// left unnamed from an earlier batch, cannot be relied on.
+bool Worker::allowed_in_shared_mode(ClientSession& client, const Piece& piece) {
+  std::string_view statement;
+  bool uses = false;
+  if (piece.tag == 'P') {
+    const auto view = read_parse_lead(piece.body());
+    if (view) statement = view->statement;
+    client.unnamed_parsed |= statement.empty();
+  } else if (piece.tag == 'B') {
+    const auto view = read_bind(piece.body());
+    if (view) statement = view->statement;
+    uses = true;
+  } else if (piece.tag == 'D') {
+    const auto view = read_describe(piece.body());
+    if (!view || view->kind != 'S') return true;
+    statement = view->name;
+    uses = true;
+  }
+  if (statement.empty() && (!uses || client.unnamed_parsed)) return true;
+  end_client(client, CloseReason::prepared_needs_session);
+  return false;
+}
+
+void Worker::note_request(ClientSession& client, TimePoint now) {
+  PoolStats& stats = client.desk()->stats;
+  client.server->request_at = now;
+  if (!client.in_query) {
+    client.in_query = true;
+    client.query_since = client.request_at = now;
+    ++stats.queries;
+  }
+  if (!client.in_transaction) {
+    client.in_transaction = true;
+    client.xact_since = now;
+    ++stats.xacts;
+  }
+}
+
+void Worker::hold(ClientSession& client, Bytes bytes) {
+  if (bytes.empty()) return;
+  if (!client.held) client.held = std::make_unique<Buffer>();
+  append(*client.held, bytes);
+  update_reading(client);
+}
+
+void Worker::feed_held(ClientSession& client) {
+  const std::unique_ptr<Buffer> held = std::move(client.held);
+  update_reading(client);
+  if (held) from_client(client, *held);
+}
+
+void Worker::flush_to_server(ClientSession& client, Run& run) {
+  if (run.empty()) return;
+  ServerConnection& server = *client.server;
+  client.desk()->stats.received_bytes += run.size();
+  const auto result = server.outbox.send(*server.stream, run.parts());
+  run.clear();
+  if (result == Outbox::Result::failed) {
+    on_server_gone(server, 0);
+  } else if (result == Outbox::Result::waiting) {
+    update_reading(client);
+  }
+}
+
+// --- server to client
+
+void Worker::from_server(ServerConnection& server, Bytes input) {
+  if (server.login) return on_server_login_bytes(server, input);
+  Run run;
+  while (auto piece = server.framer.next(input)) {
+    if (!on_server_piece(server, *piece, run)) return;
+  }
+  if (server.framer.failed()) {
+    if (server.client) end_client(*server.client, CloseReason::protocol_violation);
+    if (server.state() != ServerState::leaving) end_server(server, CloseReason::protocol_violation);
+    return;
+  }
+  flush_to_client(server, run);
+  server.framer.end_turn();
+  if (server.state() == ServerState::leaving) return;
+  if (server.job != ServerJob::none && server.talk.nothing_owed()) return on_job_done(server);
+  release_if_possible(server);
+}
+
+// False: the server is gone, and so is what the run points to.
+bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client) {
+  if (piece.starts && !on_server_reply(server, piece)) return false;
+  if (server.swallowing || !server.client) return true;
+  if (!to_client.append(piece.bytes)) {
+    flush_to_client(server, to_client);
+    if (server.state() == ServerState::leaving) return false;
+    if (server.client) (void)to_client.append(piece.bytes);
+  }
+  if (piece.tag == 'Z' && piece.ends && !on_ready(server)) {
+    return false;
+  }
+  return true;
+}
+
+bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
+  const Bytes body = piece.body();
+  const ReplyVerdict verdict = server.talk.on_reply(piece.tag, body.empty() ? '\0' : static_cast<char>(body[0]));
+  if (verdict.disposition == Disposition::out_of_sync) {
+    log_server(log::Level::warning, server, "unexpected message '{}' from server", piece.tag);
+    if (server.client) end_client(*server.client, CloseReason::protocol_violation);
+    if (server.state() != ServerState::leaving) end_server(server, CloseReason::protocol_violation);
+    return false;
+  }
+  server.swallowing = verdict.disposition == Disposition::swallow;
+  switch (piece.tag) {
+    case 'S':
+      absorb_parameter(server, piece, !server.swallowing);
+      break;
+    case 'E':
+      on_server_error(server, piece);
+      if (server.state() == ServerState::leaving) return false;
+      break;
+    case 'N':
+      if (!server.client && server.state() == ServerState::idle)
+        log_server(log::Level::debug, server, "notice while idle: {}", ReportView(body).message());
+      break;
+    default:
+      break;
+  }
+  if (verdict.statements > 0) on_statement_over(server, verdict.statements);
+  return true;
+}
+
+void Worker::on_server_error(ServerConnection& server, const Piece& piece) {
+  const ReportView report(piece.body());
+  const std::string_view severity = report.severity();
+  if (severity == "FATAL" || severity == "PANIC") server.said_fatal = true;
+  if (server.swallowing) {
+    server.job_failed = true;
+    server.job_error = report.message();
+    return;
+  }
+  if (!server.client) {
+    // It announces its end, or something went wrong that nobody asked for: not fit for the next client.
+    log_server(log::Level::log, server, "got packet 'E' from server when not linked: {}", report.message());
+    end_server(server, CloseReason::idle_server_dirty);
+  }
+}
+
+void Worker::absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded) {
+  const auto status = read_parameter_status(piece.body());
+  if (!status) return;
+  const std::size_t place = shared_.tracked.place_of(status->name);
+  if (place == policy::TrackedParameters::none) return;
+  const bool same = server.client && server.client->parameters == server.facts.parameters;
+  server.facts.parameters =
+      policy::with_value(server.facts.parameters, place, status->value, shared_.tracked.size());
+  if (!server.client || !forwarded) return;
+  ClientSession& client = *server.client;
+  client.parameters = same ? server.facts.parameters
+                           : policy::with_value(client.parameters, place, status->value, shared_.tracked.size());
+}
+
+// ReadyForQuery for the client. False: the server is gone.
+bool Worker::on_ready(ServerConnection& server) {
+  ClientSession& client = *server.client;
+  const TimePoint now = loop_.now();
+  PoolStats& stats = server.desk->stats;
+  const bool idle = server.talk.transaction() == TxStatus::idle;
+  if (server.desk->mode == PoolMode::statement && !idle) {
+    end_client(client, CloseReason::statement_mode_transaction);
+    return false;
+  }
+  if (!server.talk.nothing_owed()) return true;
+  if (client.in_query) {
+    client.in_query = false;
+    stats.query_us += static_cast<std::uint64_t>(count_us(now - client.query_since));
+  }
+  client.idle_since = now;
+  if (client.in_transaction && idle) {
+    client.in_transaction = false;
+    stats.xact_us += static_cast<std::uint64_t>(count_us(now - client.xact_since));
+  }
+  return true;
+}
+
+void Worker::on_statement_over(ServerConnection& server, unsigned count) {
+  const int threshold_ms = config_->globals.log_min_duration_statement;
+  server.clock.on_finished(count, loop_.now(), [&](const policy::StatementClock::Finished& done) {
+    if (threshold_ms < 0 || done.took < milliseconds(threshold_ms) || !server.client) return;
+    const double ms = static_cast<double>(count_us(done.took)) / 1000;
+    const double waited_ms = static_cast<double>(count_us(server.client->last_wait)) / 1000;
+    if (done.simple) {
+      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  statement: {}  (waited {:.3f} ms)", ms,
+                 done.text, waited_ms);
+    } else {
+      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  execute {}: {}  (waited {:.3f} ms)", ms,
+                 done.name.empty() ? "<unnamed>" : done.name, done.text, waited_ms);
+    }
+  });
+  if (server.client) server.client->last_wait = {};
+}
+
+void Worker::flush_to_client(ServerConnection& server, Run& run) {
+  if (run.empty()) return;
+  if (!server.client) return run.clear();
+  ClientSession& client = *server.client;
+  server.desk->stats.sent_bytes += run.size();
+  const auto result = client.outbox.send(*client.stream, run.parts());
+  run.clear();
+  if (result == Outbox::Result::failed) {
+    gone_clients_.push_back(client.token);    // later: the rest of this turn's input is not for anybody else
+  } else if (result == Outbox::Result::waiting) {
+    update_reading(server);
+  }
+}
+
+// --- back-pressure
+//
+//   client socket --> [held, while it waits] --> server's outbox --> server socket
+//   client socket <-- client's outbox                             <-- server socket
+//
+// A side is read only while the outbox it fills is empty. Without a server the client's own outbox counts, for our
+// answers go there.
+
+void Worker::update_reading(ClientSession& client) {
+  if (!client.stream) return;
+  bool pause = client.held && client.held->size() > held_bytes_max;
+  if (client.server) pause |= !client.server->outbox.empty();
+  else pause |= !client.outbox.empty();
+  if (pause == client.reading_paused) return;
+  client.reading_paused = pause;
+  if (pause) client.stream->pause_reading();
+  else client.stream->resume_reading();
+}
+
+void Worker::update_reading(ServerConnection& server) {
+  if (!server.stream) return;
+  const bool pause = server.client && !server.client->outbox.empty();
+  if (pause == server.reading_paused) return;
+  server.reading_paused = pause;
+  if (pause) server.stream->pause_reading();
+  else server.stream->resume_reading();
+}
+
+// --- our own words
+
+void Worker::tell(ClientSession& client, Bytes bytes) {
+  if (!client.stream || client.phase == ClientPhase::leaving) return;
+  const auto result = client.outbox.send(*client.stream, bytes);
+  if (result == Outbox::Result::failed) gone_clients_.push_back(client.token);
+  else if (result == Outbox::Result::waiting) update_reading(client);
+}
+
+}  // namespace pgweir

@@ -1,0 +1,75 @@
+// One connection to PostgreSQL. Owned by its worker's slab, used on its thread; may be handed to another worker.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "protocol/conversation.h"
+#include "protocol/framer.h"
+#include "proxy/policy/close_reason.h"
+#include "proxy/policy/parameters.h"
+#include "proxy/policy/statement_clock.h"
+#include "proxy/pool/pool.h"
+#include "proxy/session/outbox.h"
+#include "proxy/session/ports.h"
+
+namespace pgweir {
+
+class ServerLogin;
+struct ClientSession;
+struct PoolDesk;
+
+// What the pooler itself has asked the server to do.
+enum class ServerJob : std::uint8_t {
+  none,
+  setup,           // the client's settings, before its first request
+  reset,           // server_reset_query
+  check,           // server_check_query
+  connect_query,   // connect_query of the database
+};
+
+// What survives a hand-over to another worker.
+struct ServerFacts {
+  std::uint64_t id = 0;                        // one counter with the clients
+  std::uint32_t backend_pid = 0;
+  std::string cancel_key;                      // 4 to 256 bytes
+  policy::SharedParameters parameters;         // as the server reported them last
+  ServerAddress address;                       // where it is connected to
+  TimePoint opened_at{};
+  Duration lifetime{};
+  bool close_needed = false;
+  std::uint64_t config_generation = 0;         // of the pool's connect settings when it was opened
+};
+
+struct ServerConnection {
+  ServerConnection();
+  ~ServerConnection();
+
+  Token token;
+  ServerFacts facts;
+  PoolDesk* desk = nullptr;
+  PooledServer pooled;                         // its place in the pool; its state is the connection's phase
+  std::unique_ptr<Stream> stream;              // null while connecting
+  Framer framer{Direction::from_server};
+  std::unique_ptr<ServerLogin> login;          // until it is logged in
+  Conversation talk;
+  policy::StatementClock clock;
+  Outbox outbox;
+  ClientSession* client = nullptr;             // who holds it
+  CloseReason close_reason = CloseReason::none;
+  ServerJob job = ServerJob::none;
+  bool job_failed = false;
+  std::string job_error;                       // the server's message, for the log and the client
+  bool swallowing = false;                     // the message under way is not forwarded
+  bool said_fatal = false;                     // it has announced its end
+  bool reading_paused = false;
+  bool request_cut = false;                    // a message has gone out to it in part only
+  bool checked = false;                        // server_check_query has just succeeded
+  std::uint64_t leases = 0;                    // how many clients it has served
+  unsigned cancels = 0;                        // cancel requests for it that are on their way
+  TimePoint request_at{};                      // its last request
+
+  ServerState state() const { return pooled.state; }
+};
+
+}  // namespace pgweir

@@ -1,0 +1,186 @@
+// A server from connecting to its first ReadyForQuery, and what the pooler itself asks of it.
+#include "protocol/auth/secret.h"
+#include "protocol/compose.h"
+#include "proxy/session/server_login.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+
+void Worker::connect(ServerConnection& server) {
+  PoolDesk& desk = *server.desk;
+  const DatabaseConfig& entry = *desk.database;
+  server.facts.address.port = entry.port;
+  if (!entry.hosts.empty()) {
+    server.facts.address.host = entry.hosts[desk.next_host % entry.hosts.size()];
+    if (entry.load_balance_hosts == LoadBalanceHosts::round_robin) ++desk.next_host;
+  }
+  ServerSecret secret;
+  secret.user = desk.pool.user();
+  secret.database = entry.server_database();
+  secret.nonce = fresh_nonce();
+  if (entry.password) {
+    secret.secret = *entry.password;
+  } else if (const std::string* known = config_->secret(secret.user)) {
+    secret.secret = *known;
+  }
+  if (entry.user.empty()) secret.keys = shared_.credentials.login_keys(secret.user);
+  for (const auto& [name, value] : {std::pair{"client_encoding", &entry.client_encoding}, {"datestyle", &entry.datestyle},
+                                    {"timezone", &entry.timezone}, {"application_name", &entry.application_name}}) {
+    if (!value->empty()) secret.parameters.emplace_back(name, *value);
+  }
+  server.login = std::make_unique<ServerLogin>(std::move(secret));
+  connector_.connect(server.facts.address, server.token);
+}
+
+void Worker::on_server_connected(ServerConnection& server) {
+  if (config_->globals.log_connections) {
+    const Endpoint local = server.stream->local();
+    if (local.family == Endpoint::Family::unix_socket) log_server(log::Level::log, server, "new connection to server");
+    else log_server(log::Level::log, server, "new connection to server (from {}:{})", local.address, local.port);
+  }
+  server.facts.opened_at = server.pooled.opened_at = loop_.now();
+  Buffer out;
+  server.login->start(out);
+  send_to_server(server, out);
+}
+
+void Worker::on_server_login_bytes(ServerConnection& server, Bytes input) {
+  auto event = ServerLogin::Event::more;
+  while (event == ServerLogin::Event::more && !input.empty()) {
+    Buffer out;
+    event = server.login->on_bytes(server.framer, input, out);
+    if (!out.empty()) send_to_server(server, out);
+    if (server.state() == ServerState::leaving) return;
+  }
+  server.framer.end_turn();
+  if (event == ServerLogin::Event::failed) {
+    const ServerLogin& login = *server.login;
+    if (login.refused()) log_server(log::Level::warning, server, "server login failed: FATAL {}", login.failure());
+    return on_open_failed(server, CloseReason::server_login_error, login.failure(), login.sqlstate());
+  }
+  if (event != ServerLogin::Event::ready) return;
+  on_logged_in(server);
+  if (!input.empty() && server.state() != ServerState::leaving) from_server(server, input);
+}
+
+void Worker::on_logged_in(ServerConnection& server) {
+  PoolDesk& desk = *server.desk;
+  const std::unique_ptr<ServerLogin> login = std::move(server.login);
+  server.facts.backend_pid = login->backend_pid();
+  server.facts.cancel_key = login->cancel_key();
+  server.facts.lifetime = server.pooled.lifetime = desk.pool.draw_lifetime(random_);
+  // Told anew with each login, so that an upgraded server is not described by its past.
+  desk.welcome.clear();
+  for (const auto& [name, value] : login->parameters()) {
+    const std::size_t place = shared_.tracked.place_of(name);
+    if (place == policy::TrackedParameters::none) {
+      compose::parameter_status(desk.welcome, name, value);
+    } else {
+      server.facts.parameters = policy::with_value(server.facts.parameters, place, value, shared_.tracked.size());
+    }
+  }
+  // Clients of this pool that set nothing share the values with its servers: equal pointers, nothing to compare.
+  if (desk.server_parameters && server.facts.parameters && *desk.server_parameters == *server.facts.parameters) {
+    server.facts.parameters = desk.server_parameters;
+  } else {
+    desk.server_parameters = server.facts.parameters;
+  }
+  desk.welcome_known = true;
+  desk.fast_fail = false;
+  desk.pool.on_opened(loop_.now());
+  look_again_.push_back(desk.pool.account().key);
+  welcome_waiting(desk);
+  if (server.pooled.close_needed || server.facts.config_generation != desk.config_generation || desk.removed) {
+    return end_server(server, CloseReason::obsolete_connection);
+  }
+  if (!desk.database->connect_query.empty()) {
+    return start_job(server, ServerJob::connect_query, desk.database->connect_query);
+  }
+  if (desk.pool.paused) return end_server(server, CloseReason::pause_mode);
+  server.checked = true;
+  make_available(server);
+}
+
+void Worker::on_open_failed(ServerConnection& server, CloseReason reason, const std::string& text,
+                            const std::string& sqlstate) {
+  PoolDesk& desk = *server.desk;
+  const bool refused = server.login && server.login->refused();
+  const bool starting_up = sqlstate == "57P03";
+  desk.pool.on_open_failed(loop_.now(), random_, text, sqlstate);
+  end_server(server, reason, reason == CloseReason::server_login_error ? std::string{} : text);
+  // Who refuses a login will refuse the next one; who cannot be reached, or is starting, may be there in a moment.
+  const bool ours = reason == CloseReason::server_login_error && !refused;
+  if ((!refused && !ours) || starting_up) return;
+  desk.fast_fail = true;
+  if (no_server_works(desk)) fail_waiters(desk, ours ? "server login failed: " + text : text, sqlstate);
+}
+
+void Worker::fail_waiters(PoolDesk& desk, const std::string& text, const std::string& sqlstate) {
+  while (Waiter* waiter = desk.pool.waiters().front()) {
+    end_client(*static_cast<ClientSession*>(waiter->session), CloseReason::server_login_failed, text, sqlstate);
+  }
+  while (Waiter* waiter = desk.pool.login_waiters().front()) {
+    end_client(*static_cast<ClientSession*>(waiter->session), CloseReason::server_login_failed, text, sqlstate);
+  }
+}
+
+// --- the pooler's own queries
+
+void Worker::start_job(ServerConnection& server, ServerJob job, const std::string& sql) {
+  server.job = job;
+  server.job_failed = false;
+  server.job_error.clear();
+  server.request_at = loop_.now();
+  if (job != ServerJob::setup) {
+    server.desk->pool.move(server.pooled, ServerState::tested, loop_.now());
+    publish(*server.desk);
+  }
+  server.talk.on_request('Q', For::pooler);
+  Buffer out;
+  compose::query(out, sql == "<empty>" ? std::string_view{} : sql);
+  send_to_server(server, out);
+}
+
+void Worker::on_job_done(ServerConnection& server) {
+  const ServerJob job = server.job;
+  server.job = ServerJob::none;
+  if (server.job_failed) {
+    log_server(log::Level::warning, server, "{} failed: {}",
+               job == ServerJob::setup           ? "SET of the client's parameters"
+               : job == ServerJob::reset         ? "server_reset_query"
+               : job == ServerJob::connect_query ? "connect_query"
+                                                 : "server_check_query",
+               server.job_error);
+  }
+  switch (job) {
+    case ServerJob::setup: {
+      ClientSession& client = *server.client;
+      if (server.job_failed) {
+        server.close_reason = CloseReason::invalid_server_parameter;
+        return end_client(client, CloseReason::invalid_server_parameter);
+      }
+      // The server's spelling, so that `ISO` and `ISO, MDY` do not differ for ever.
+      client.parameters = server.facts.parameters;
+      client.phase = ClientPhase::leasing;
+      return feed_held(client);
+    }
+    case ServerJob::reset:
+      if (server.job_failed || server.talk.transaction() != TxStatus::idle) {
+        return end_server(server, CloseReason::reset_failed);
+      }
+      break;
+    case ServerJob::check:
+      if (server.job_failed) return end_server(server, CloseReason::test_failed);
+      server.checked = true;
+      break;
+    case ServerJob::connect_query: case ServerJob::none:
+      break;                           // errors of connect_query are logged and ignored
+  }
+  if (!close_if_unfit(server)) make_available(server);
+}
+
+void Worker::send_to_server(ServerConnection& server, Bytes bytes) {
+  if (server.outbox.send(*server.stream, bytes) == Outbox::Result::failed) on_server_gone(server, 0);
+}
+
+}  // namespace pgweir

@@ -1,0 +1,284 @@
+// Events, and the end of clients and servers.
+#include "proxy/session/worker.h"
+
+#include "protocol/compose.h"
+#include "proxy/policy/release.h"
+#include "proxy/session/server_login.h"
+
+namespace pgweir {
+
+ClientSession::ClientSession() { waiter.session = this; }
+ClientSession::~ClientSession() = default;
+ServerConnection::ServerConnection() { pooled.connection = this; }
+ServerConnection::~ServerConnection() = default;
+
+Worker::Worker(unsigned number, const Commons& commons, std::shared_ptr<const Config> config, Loop& loop,
+               Connector& connector, std::uint64_t seed)
+    : number_(number),
+      shared_(commons),
+      config_(std::move(config)),
+      loop_(loop),
+      connector_(connector),
+      random_(static_cast<std::minstd_rand::result_type>(seed | 1)) {
+  find_shortest_client_idle();
+}
+
+Worker::~Worker() { end_all(); }
+
+// --- events
+
+void Worker::on_accepted(std::unique_ptr<Detached> socket) {
+  const unsigned target = shared_.fleet.place_for_client();
+  if (target == number_) return adopt_client(std::move(socket));
+  // std::function wants what it holds to be copyable.
+  auto parcel = std::make_shared<std::unique_ptr<Detached>>(std::move(socket));
+  shared_.fleet.post(target, [parcel](Worker& worker) { worker.adopt_client(std::move(*parcel)); });
+}
+
+void Worker::adopt_client(std::unique_ptr<Detached> socket) {
+  ClientSession& client = clients_.make();
+  client.id = shared_.fleet.next_id();
+  client.connected_at = client.request_at = client.idle_since = loop_.now();
+  client.secret = static_cast<std::uint32_t>(shared_.fleet.random_secret());
+  client.login = std::make_unique<ClientLogin>();
+  client.framer.limit_length(static_cast<std::uint32_t>(config_->globals.max_packet_size));
+  client.stream = loop_.adopt(std::move(socket), client.token);
+  logins_.push_back(client);
+  shared_.ledger.admit_socket(0, true);
+  if (!client.stream) return end_client(client, CloseReason::client_wrote_nothing);
+  client.unix_socket = client.stream->remote().family == Endpoint::Family::unix_socket;
+}
+
+void Worker::on_bytes(Token token, Bytes bytes) {
+  if (token.kind == Token::Kind::client) {
+    if (ClientSession* client = clients_.find(token)) on_client_bytes(*client, bytes);
+  } else if (token.kind == Token::Kind::server) {
+    ServerConnection* server = servers_.find(token);
+    if (server && server->state() != ServerState::leaving) from_server(*server, bytes);
+  }
+}
+
+void Worker::on_writable(Token token) {
+  if (token.kind == Token::Kind::client) {
+    ClientSession* client = clients_.find(token);
+    if (!client || client->phase == ClientPhase::leaving) return;
+    if (client->outbox.flush(*client->stream) == Outbox::Result::failed) return on_client_gone(*client, 0);
+    update_reading(*client);
+    if (client->server) update_reading(*client->server);
+  } else if (token.kind == Token::Kind::server) {
+    ServerConnection* server = servers_.find(token);
+    if (!server || server->state() == ServerState::leaving) return;
+    if (server->outbox.flush(*server->stream) == Outbox::Result::failed) return on_server_gone(*server, 0);
+    if (server->client) update_reading(*server->client);
+    release_if_possible(*server);
+  }
+}
+
+void Worker::on_closed(Token token, int error) {
+  if (token.kind == Token::Kind::client) {
+    ClientSession* client = clients_.find(token);
+    if (client && client->phase != ClientPhase::leaving) on_client_gone(*client, error);
+  } else if (token.kind == Token::Kind::server) {
+    ServerConnection* server = servers_.find(token);
+    if (server && server->state() != ServerState::leaving) on_server_gone(*server, error);
+  } else if (token.kind == Token::Kind::cancel) {
+    if (CancelJob* job = cancels_.find(token)) finish_cancel(*job, "successfully sent cancel request");
+  }
+}
+
+void Worker::on_connected(Token token, std::unique_ptr<Stream> stream) {
+  if (token.kind == Token::Kind::cancel) {
+    if (CancelJob* job = cancels_.find(token)) on_cancel_connected(*job, std::move(stream));
+    return;
+  }
+  ServerConnection* server = servers_.find(token);
+  if (!server || server->state() == ServerState::leaving) return;
+  server->stream = std::move(stream);
+  on_server_connected(*server);
+}
+
+void Worker::on_connect_failed(Token token, const std::string& reason) {
+  if (token.kind == Token::Kind::cancel) {
+    if (CancelJob* job = cancels_.find(token)) finish_cancel(*job, "connect failed");
+    return;
+  }
+  ServerConnection* server = servers_.find(token);
+  if (!server || server->state() == ServerState::leaving) return;
+  const bool dns = reason.find("DNS") != std::string::npos;
+  on_open_failed(*server, dns ? CloseReason::dns_failed : CloseReason::connect_failed, reason, "08006");
+}
+
+void Worker::on_turn_end() {
+  // Ending one may end another, so that both lists may grow while they are worked through.
+  for (std::size_t i = 0; i < gone_clients_.size(); ++i) {
+    ClientSession* client = clients_.find(gone_clients_[i]);
+    if (client && client->phase != ClientPhase::leaving) on_client_gone(*client, 0);
+  }
+  gone_clients_.clear();
+  for (std::size_t i = 0; i < look_again_.size(); ++i) {
+    auto found = desks_.find(look_again_[i]);
+    if (found != desks_.end()) open_wanted(*found->second);
+  }
+  look_again_.clear();
+  for (std::size_t i = 0; i < to_bury_.size(); ++i) {
+    const Token token = to_bury_[i];
+    if (token.kind == Token::Kind::client) clients_.bury(token);
+    else if (token.kind == Token::Kind::server) servers_.bury(token);
+    else cancels_.bury(token);
+  }
+  to_bury_.clear();
+}
+
+// --- ending
+
+void Worker::end_client(ClientSession& client, CloseReason reason, const std::string& text,
+                        const std::string& sqlstate) {
+  if (client.phase == ClientPhase::leaving) return;
+  const CloseReasonInfo& row = info(reason);
+  const std::string words = text.empty() ? std::string(row.text) : text;
+  const Globals& globals = config_->globals;
+  const bool silent = reason == CloseReason::client_wrote_nothing || reason == CloseReason::job_done ||
+                      reason == CloseReason::cancel_wait_timeout;
+  if (globals.log_disconnections && !silent) {
+    log_client(log::Level::log, client, "closing because: {} (age={}s)", words,
+               count_s(loop_.now() - client.connected_at));
+  }
+  if (row.pooler_error && globals.log_pooler_errors) log_client(log::Level::warning, client, "pooler error: {}", words);
+  if (row.tell_client && client.stream) {
+    Buffer message;
+    compose::error_response(message, "FATAL", sqlstate.empty() ? row.sqlstate : sqlstate, words);
+    (void)client.outbox.send(*client.stream, message);
+  }
+  client.close_reason = reason;
+  if (client.console && shared_.console) shared_.console->on_gone(*this, client);
+  release_for_leaving(client);
+  client.phase = ClientPhase::leaving;
+  if (client.by_age.linked()) {
+    if (client.login) logins_.remove(client);
+    else idle_clients_.remove(client);
+  }
+  if (client.counted_database) {
+    shared_.ledger.dismiss_database_client(client.route ? client.route->database : client.login->database);
+  }
+  if (client.counted_user) shared_.ledger.dismiss_user_client(client.route ? client.route->user : client.login->user);
+  shared_.ledger.dismiss_socket();
+  client.stream.reset();
+  to_bury_.push_back(client.token);
+}
+
+// The client's place in queues and its server.
+void Worker::release_for_leaving(ClientSession& client) {
+  PoolDesk* desk = client.desk();
+  if (client.waiter.in_queue.linked()) {
+    if (client.phase == ClientPhase::welcoming) desk->pool.login_waiters().remove(client.waiter);
+    else desk->pool.dequeue(client.waiter);
+    publish(*desk);
+  }
+  if (desk && client.logged_in()) --desk->pool.clients;
+  if (!client.server) return;
+  ServerConnection& server = *client.server;
+  const bool whole = !server.request_cut && server.outbox.empty() && !server.said_fatal;
+  if (client.phase == ClientPhase::leasing && whole && policy::reusable_without_client(server.talk)) {
+    return give_back(server);
+  }
+  const bool busy = !server.talk.nothing_owed() || server.request_cut;
+  const CloseReason reason = server.close_reason != CloseReason::none ? server.close_reason
+                             : busy                                   ? CloseReason::client_left_in_query
+                                                                      : CloseReason::client_left_not_ready;
+  end_server(server, reason);
+}
+
+void Worker::on_client_gone(ClientSession& client, int) {
+  const bool nothing_said = client.login && client.login->nothing_received();
+  end_client(client, nothing_said ? CloseReason::client_wrote_nothing : CloseReason::client_unexpected_eof);
+}
+
+void Worker::end_server(ServerConnection& server, CloseReason reason, const std::string& text) {
+  if (server.state() == ServerState::leaving) return;
+  const TimePoint now = loop_.now();
+  if (config_->globals.log_disconnections && reason != CloseReason::handed_over) {
+    log_server(log::Level::log, server, "closing because: {} (age={}s)", text.empty() ? info(reason).text : text,
+               server.facts.opened_at == TimePoint{} ? 0 : count_s(now - server.facts.opened_at));
+  }
+  server.close_reason = reason;
+  PoolDesk& desk = *server.desk;
+  if (server.client) unlink(server);
+  if (reason == CloseReason::handed_over) {
+    // Its socket and its place in the ledger have gone to the other worker.
+  } else if (!server.stream) {
+    connector_.abandon(server.token);
+  } else if (server.outbox.empty() && !server.request_cut && !server.said_fatal) {
+    say_goodbye(server);
+  }
+  desk.pool.move(server.pooled, ServerState::leaving, now);
+  server.stream.reset();
+  to_bury_.push_back(server.token);
+  if (reason != CloseReason::handed_over) spread_pokes(shared_.ledger.give_back(desk.pool.account()));
+  publish(desk);
+  look_again_.push_back(desk.pool.account().key);
+}
+
+void Worker::say_goodbye(ServerConnection& server) {
+  Buffer message;
+  compose::terminate(message);
+  (void)server.outbox.send(*server.stream, message);
+}
+
+void Worker::on_server_gone(ServerConnection& server, int) {
+  if (server.login) {
+    return on_open_failed(server, CloseReason::server_conn_crashed, "server closed the connection during login", "08006");
+  }
+  ClientSession* client = server.client;
+  if (!client) return end_server(server, CloseReason::server_conn_crashed);
+  // A server that has said why it goes has told the client so, too.
+  const CloseReason reason = server.said_fatal ? CloseReason::server_said_fatal : CloseReason::server_conn_crashed;
+  server.said_fatal = true;
+  server.close_reason = CloseReason::server_conn_crashed;
+  end_client(*client, reason);
+}
+
+void Worker::end_all() {
+  stopping_ = true;
+  servers_.for_each([&](ServerConnection& server) { end_server(server, CloseReason::shutdown); });
+  clients_.for_each([&](ClientSession& client) { end_client(client, CloseReason::shutdown); });
+  cancels_.for_each([&](CancelJob& job) { finish_cancel(job, "shutting down"); });
+  on_turn_end();
+}
+
+// --- names
+
+namespace {
+
+std::string place_of(const Stream* stream) {
+  if (!stream) return "(none)";
+  const Endpoint end = stream->remote();
+  switch (end.family) {
+    case Endpoint::Family::unix_socket:
+      return fmt::format("unix({}):{}", end.peer_pid, end.port);
+    case Endpoint::Family::inet6:
+      return fmt::format("[{}]:{}", end.address, end.port);
+    case Endpoint::Family::inet:
+      return fmt::format("{}:{}", end.address, end.port);
+    default:
+      return "(none)";
+  }
+}
+
+}  // namespace
+
+std::string Worker::place_of_client(const ClientSession& client) const { return place_of(client.stream.get()); }
+
+std::string Worker::name_of(const ClientSession& client) const {
+  const char* database = client.desk() || client.console ? client.route->database.c_str() : "(nodb)";
+  const char* user = client.route ? client.route->user.c_str() : "(nouser)";
+  return fmt::format("C-{}: {}/{}@{}", static_cast<const void*>(&client), database, user, place_of(client.stream.get()));
+}
+
+std::string Worker::name_of(const ServerConnection& server) const {
+  const std::string at = server.stream ? place_of(server.stream.get())
+                                       : fmt::format("{}:{}", server.facts.address.host, server.facts.address.port);
+  return fmt::format("S-{}: {}/{}@{}", static_cast<const void*>(&server), server.desk->pool.database(),
+                     server.desk->pool.user(), at);
+}
+
+}  // namespace pgweir

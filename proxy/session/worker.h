@@ -1,0 +1,287 @@
+// One core's world: its clients, its servers, its share of every pool. Everything here runs on the worker's thread;
+// other threads reach it by Fleet::post only.
+//
+// The class is declared here and defined by theme:
+//   worker.cpp       events, ending, burying          client_flow.cpp  login and welcome of clients
+//   relay.cpp        bytes between the two sides      server_flow.cpp  connecting, login, the pooler's own queries
+//   borrow.cpp       who gets which server            hand_over.cpp    servers that change workers, eviction
+//   sweep.cpp        time limits                      cancel.cpp       CancelRequests
+//   commands.cpp     what the console orders
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "config/change.h"
+#include "config/config.h"
+#include "proxy/core/log.h"
+#include "proxy/core/version.h"
+#include "proxy/pool/ledger.h"
+#include "proxy/session/cancel_job.h"
+#include "proxy/session/client_login.h"
+#include "proxy/session/client_session.h"
+#include "proxy/session/credentials.h"
+#include "proxy/session/pool_desk.h"
+#include "proxy/session/ports.h"
+#include "proxy/session/server_connection.h"
+#include "proxy/session/slab.h"
+
+namespace pgweir {
+
+class Worker;
+using Task = std::function<void(Worker&)>;
+
+// The other workers, and the process. Thread-safe.
+class Fleet {
+ public:
+  virtual ~Fleet() = default;
+  virtual unsigned size() const = 0;
+  // Runs the task on that worker's thread, in a later turn. Order between two workers is kept.
+  virtual void post(unsigned worker, Task task) = 0;
+  // The worker that a newly accepted client goes to.
+  virtual unsigned place_for_client() = 0;
+  virtual std::uint64_t next_id() = 0;         // clients and servers, one counter
+  virtual void on_tick(Worker& worker) = 0;    // once per tick of each worker, on its thread
+  virtual std::uint64_t random_secret() = 0;   // nobody can guess it: cancel keys, salts, nonces
+};
+
+// The admin console, as its clients' worker sees it.
+class ConsolePort {
+ public:
+  virtual ~ConsolePort() = default;
+  virtual void on_message(Worker& worker, ClientSession& client, char tag, Bytes body) = 0;
+  virtual void on_gone(Worker& worker, ClientSession& client) = 0;
+  // A CancelRequest for a console client that waits for its command.
+  virtual void on_cancel(Worker& worker, ClientSession& client) = 0;
+  virtual void on_tick(Worker& worker) = 0;
+};
+
+// How far the process is on its way out.
+enum class Shutdown : std::uint8_t { no, wait_for_servers, wait_for_clients };
+
+// What all workers share. Outlives them.
+struct Commons {
+  Ledger& ledger;
+  Fleet& fleet;
+  Credentials& credentials;
+  const policy::TrackedParameters& tracked;
+  ConsolePort* console = nullptr;              // null: there is none (tests)
+  std::uint32_t own_uid = ~0u;                 // who may use the console without a password
+};
+
+class Worker final : public LoopEvents {
+ public:
+  Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop,
+         Connector& connector, std::uint64_t seed);
+  ~Worker() override;
+
+  // --- LoopEvents
+  void on_bytes(Token token, Bytes bytes) override;
+  void on_writable(Token token) override;
+  void on_closed(Token token, int error) override;
+  void on_connected(Token token, std::unique_ptr<Stream> stream) override;
+  void on_connect_failed(Token token, const std::string& reason) override;
+  void on_accepted(std::unique_ptr<Detached> socket) override;
+  void on_wake() override {}
+  void on_tick() override;
+  void on_turn_end() override;
+
+  // A client that worker `from` has accepted.
+  void adopt_client(std::unique_ptr<Detached> socket);
+
+  // --- for the console and the process, on this thread
+  unsigned number() const { return number_; }
+  TimePoint now() const { return loop_.now(); }
+  WallTime wall_now() const { return loop_.wall_now(); }
+  const Config& config() const { return *config_; }
+  std::shared_ptr<const Config> shared_config() const { return config_; }
+  Ledger& ledger() { return shared_.ledger; }
+  Fleet& fleet() { return shared_.fleet; }
+  const policy::TrackedParameters& tracked() const { return shared_.tracked; }
+  const Slab<ClientSession>& clients() const { return clients_; }
+  const Slab<ServerConnection>& servers() const { return servers_; }
+  ClientSession* find_client(Token token) { return clients_.find(token); }
+  const std::map<PoolKey, std::unique_ptr<PoolDesk>>& desks() const { return desks_; }
+  bool paused() const { return paused_all_; }
+  bool database_paused(const std::string& name) const { return paused_.count(name) > 0; }
+  bool database_disabled(const std::string& name) const { return disabled_.count(name) > 0; }
+  Shutdown shutdown() const { return shutdown_; }
+  struct CancelCounts { int waiting_clients = 0, active_clients = 0, servers = 0, being_canceled = 0; };
+  CancelCounts cancel_counts(const PoolDesk& desk) const;
+
+  void apply_config(std::shared_ptr<const Config> fresh, const Changes& changes);
+  void pause(const std::string& database);     // empty: all
+  void resume(const std::string& database);
+  void disable(const std::string& database) { disabled_[database] = true; }
+  void enable(const std::string& database) { disabled_.erase(database); }
+  void reconnect(const std::string& database);
+  void kill(const std::string& database);      // closes clients and servers, leaves it paused
+  bool kill_client(std::uint64_t id);
+  void begin_shutdown(Shutdown how);
+  // No server of the database (empty: of any) is linked, tested or logging in: PAUSE is complete.
+  bool quiet(const std::string& database) const;
+  // No server of it is left that must be closed.
+  bool nothing_to_close(const std::string& database) const;
+  std::size_t ordinary_clients() const;        // without console clients
+  void end_all();                              // closes everything, tells nobody
+  void rotate_stats();                         // a stats_period is over
+
+  // --- ending and telling; for all files of this room, and the console
+  void end_client(ClientSession& client, CloseReason reason, const std::string& text = {},
+                  const std::string& sqlstate = {});
+  void end_server(ServerConnection& server, CloseReason reason, const std::string& text = {});
+  // Sends bytes of ours to a client now, or when its socket takes them.
+  void tell(ClientSession& client, Bytes bytes);
+  template <typename... Args>
+  void log_client(log::Level level, const ClientSession& client, fmt::format_string<Args...> format, Args&&... args) {
+    if (log::enabled(level)) log::line(level, "{} {}", name_of(client), fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <typename... Args>
+  void log_server(log::Level level, const ServerConnection& server, fmt::format_string<Args...> format, Args&&... args) {
+    if (log::enabled(level)) log::line(level, "{} {}", name_of(server), fmt::format(format, std::forward<Args>(args)...));
+  }
+  std::string name_of(const ClientSession& client) const;   // `C-0x55d2: db/user@addr:port`
+  std::string name_of(const ServerConnection& server) const;
+
+ private:
+  // --- clients (client_flow.cpp)
+  void on_client_bytes(ClientSession& client, Bytes bytes);
+  void on_login_bytes(ClientSession& client, Bytes bytes);
+  void from_console_client(ClientSession& client, Bytes bytes);
+  ClientLogin::Event on_startup(ClientSession& client, Buffer& answer);
+  bool read_startup_parameters(ClientSession& client);
+  bool read_startup_options(ClientSession& client, std::string_view text);
+  bool take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value);
+  void add_host_to_application_name(ClientSession& client);
+  bool admit(ClientSession& client);
+  AuthPlan plan_for(ClientSession& client);
+  std::string fresh_nonce();
+  void fail_login(ClientSession& client);
+  void on_proven(ClientSession& client);
+  void enter_console(ClientSession& client);
+  void welcome(ClientSession& client);
+  void finish_welcome(ClientSession& client, Buffer& out, ClientPhase phase);
+  void welcome_waiting(PoolDesk& desk);
+  Route& route(const std::string& database, const std::string& user, const DatabasePtr& entry);
+  PoolDesk& desk_for(const DatabasePtr& entry, const std::string& database, const std::string& user);
+  void settle(PoolDesk& desk);                 // works out its settings from the configuration
+  void on_client_gone(ClientSession& client, int error);
+  void release_for_leaving(ClientSession& client);
+  std::string place_of_client(const ClientSession& client) const;
+
+  // --- relay (relay.cpp)
+  enum class Verdict : std::uint8_t { forward, swallow, wait, end };
+  void from_client(ClientSession& client, Bytes input);
+  Verdict judge(ClientSession& client, const Piece& piece);
+  Verdict judge_without_server(ClientSession& client, const Piece& piece);
+  bool allowed_in_shared_mode(ClientSession& client, const Piece& piece);
+  void hold(ClientSession& client, Bytes bytes);
+  void feed_held(ClientSession& client);
+  void from_server(ServerConnection& server, Bytes input);
+  bool on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client);
+  bool on_server_reply(ServerConnection& server, const Piece& piece);
+  void on_server_error(ServerConnection& server, const Piece& piece);
+  void absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded);
+  bool on_ready(ServerConnection& server);
+  void on_statement_over(ServerConnection& server, unsigned count);
+  void flush_to_server(ClientSession& client, Run& run);
+  void flush_to_client(ServerConnection& server, Run& run);
+  void note_request(ClientSession& client, TimePoint now);
+  void update_reading(ClientSession& client);
+  void update_reading(ServerConnection& server);
+
+  // --- pooling (borrow.cpp, hand_over.cpp)
+  bool borrow(ClientSession& client);          // true: it holds a server that is ready
+  void grant(PooledServer& pooled, ClientSession& client);
+  void release_if_possible(ServerConnection& server);
+  void give_back(ServerConnection& server);
+  void unlink(ServerConnection& server);
+  void after_use(ServerConnection& server);
+  void make_available(ServerConnection& server);
+  bool close_if_unfit(ServerConnection& server);
+  bool needs_check(const PoolDesk& desk, const PooledServer& pooled) const;
+  bool check_one(PoolDesk& desk);
+  bool no_server_works(const PoolDesk& desk) const;
+  void enqueue(ClientSession& client);
+  void serve_waiters(PoolDesk& desk);
+  void open_wanted(PoolDesk& desk);
+  bool open_one(PoolDesk& desk);
+  bool make_room(PoolDesk& desk, BindingLimit limit);
+  bool evict_one_here(const std::vector<PoolKey>& keys);
+  void publish(PoolDesk& desk);
+  bool hand_over_if_hungrier(ServerConnection& server);
+  void hand_over(ServerConnection& server, unsigned worker);
+  void receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Detached> socket);
+  void ask_for_donation(PoolDesk& desk);
+  void donate(PoolKey key, unsigned to);
+  void spread_pokes(const std::vector<Poke>& pokes);
+
+  // --- servers (server_flow.cpp)
+  void connect(ServerConnection& server);
+  void on_server_connected(ServerConnection& server);
+  void say_goodbye(ServerConnection& server);
+  void on_server_login_bytes(ServerConnection& server, Bytes input);
+  void on_logged_in(ServerConnection& server);
+  void on_open_failed(ServerConnection& server, CloseReason reason, const std::string& text,
+                      const std::string& sqlstate);
+  void fail_waiters(PoolDesk& desk, const std::string& text, const std::string& sqlstate);
+  void start_job(ServerConnection& server, ServerJob job, const std::string& sql);
+  void on_job_done(ServerConnection& server);
+  void on_server_gone(ServerConnection& server, int error);
+  void send_to_server(ServerConnection& server, Bytes bytes);
+
+  // --- commands.cpp
+  void remove_database(PoolDesk& desk);
+  void stale(PoolDesk& desk);
+  void close_unused(PoolDesk& desk, CloseReason reason);
+  void close_idle(PoolDesk& desk);
+
+  // --- cancel (cancel.cpp)
+  void on_cancel_request(ClientSession& requester, std::uint32_t pid, Bytes key);
+  void cancel(std::uint32_t index, std::uint32_t secret, unsigned from, Token requester);
+  void cancel_queued(ClientSession& client);
+  void open_cancel(ServerConnection& target, unsigned from, Token requester);
+  void on_cancel_connected(CancelJob& job, std::unique_ptr<Stream> stream);
+  void finish_cancel(CancelJob& job, const char* why);
+  void requester_done(unsigned from, Token requester);
+  void sweep_cancels(TimePoint now);
+
+  // --- time (sweep.cpp)
+  void sweep_logins(TimePoint now);
+  void sweep_idle_clients(TimePoint now);
+  void sweep_waiters(PoolDesk& desk, TimePoint now);
+  void sweep_servers(PoolDesk& desk, TimePoint now);
+  void sweep_active(PoolDesk& desk, TimePoint now);
+  void find_shortest_client_idle();
+  bool lifetime_over(const PoolDesk& desk, const PooledServer& server, TimePoint now) const;
+
+  const unsigned number_;
+  Commons shared_;
+  std::shared_ptr<const Config> config_;
+  Loop& loop_;
+  Connector& connector_;
+  std::minstd_rand random_;
+
+  Slab<ClientSession> clients_{Token::Kind::client};
+  Slab<ServerConnection> servers_{Token::Kind::server};
+  std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
+  using ByAge = List<ClientSession, &ClientSession::by_age>;
+  ByAge logins_, idle_clients_;                // oldest first
+  std::vector<Token> gone_clients_;            // a send to them failed in this turn
+  std::vector<PoolKey> look_again_;            // pools that may be able to open a server now
+  std::vector<Token> to_bury_;
+  Slab<CancelJob> cancels_{Token::Kind::cancel};
+  std::map<std::string, bool> paused_, disabled_;
+  bool paused_all_ = false;
+  Shutdown shutdown_ = Shutdown::no;
+  bool stopping_ = false;                      // nothing is opened any more
+  Duration shortest_client_idle_{};            // of all client_idle_timeouts in force; 0: none is
+};
+
+}  // namespace pgweir
