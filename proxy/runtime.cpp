@@ -1,0 +1,283 @@
+#include "proxy/runtime.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "config/loader.h"
+#include "config/settings.h"
+#include "proxy/core/version.h"
+#include "proxy/net/process.h"
+
+namespace pgweir {
+namespace {
+
+constexpr Duration tick_period = milliseconds(100);
+
+std::string random_bytes(std::size_t count) {
+  std::string bytes(count, '\0');
+  PGWEIR_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(count)) == 1);
+  return bytes;
+}
+
+unsigned worker_count(const Config& config) {
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  const unsigned wanted = config.globals.workers <= 0 ? cores : static_cast<unsigned>(config.globals.workers);
+  return std::min(wanted, workers_max);
+}
+
+void log_mistakes(const Mistakes& mistakes) {
+  for (const Mistake& m : mistakes) {
+    log::line(m.warning ? log::Level::warning : log::Level::error, "{} ({}:{})", m.text, m.file, m.line);
+  }
+}
+
+}  // namespace
+
+// One worker and what it runs on.
+struct Runtime::Core {
+  Core(unsigned number, const SocketOptions& options, Resolver& resolver, const Commons& commons,
+       const std::shared_ptr<const Config>& config, std::uint64_t seed)
+      : loop(options),
+        connector(loop, resolver, config->unix_socket_dirs.empty() ? std::string{} : config->unix_socket_dirs.front()),
+        worker(number, commons, config, loop, connector, seed) {
+    loop.report_to(worker);
+    loop.tick_every(tick_period);
+  }
+  EpollLoop loop;
+  EpollConnector connector;
+  Worker worker;
+  std::thread thread;
+  std::atomic<std::size_t> clients{0}, servers{0};   // as of the last tick, during a shutdown
+  std::atomic<bool> counted{false};
+};
+
+Runtime::Runtime(std::shared_ptr<const Config> config, bool quiet, int verbose)
+    : quiet_(quiet),
+      verbose_(verbose),
+      config_(std::move(config)),
+      resolver_({config_->globals.dns_max_ttl, config_->globals.dns_nxdomain_ttl}),
+      credentials_(random_bytes(32)),
+      tracked_(config_->globals.track_extra_parameters),
+      ledger_(std::make_unique<Ledger>(worker_count(*config_))),
+      console_(*this) {
+  if (const std::string error = open_log(config_->globals); !error.empty()) log::line(log::Level::error, "{}", error);
+  const Commons commons{*ledger_, *this, credentials_, tracked_, &console_, static_cast<std::uint32_t>(::getuid())};
+  for (unsigned i = 0; i < worker_count(*config_); ++i) {
+    cores_.push_back(std::make_unique<Core>(i, socket_options(), resolver_, commons, config_, random_secret()));
+  }
+}
+
+Runtime::~Runtime() = default;
+
+std::string Runtime::listen() {
+  const Globals& g = config_->globals;
+  ListenSettings settings;
+  settings.listen_addr = config_->listen_addresses;
+  settings.listen_port = static_cast<std::uint16_t>(g.listen_port);
+  settings.backlog = g.listen_backlog;
+  settings.unix_socket_dir = config_->unix_socket_dirs.empty() ? std::string{} : config_->unix_socket_dirs.front();
+  settings.unix_socket_mode = static_cast<unsigned>(g.unix_socket_mode);
+  settings.unix_socket_group = g.unix_socket_group;
+  settings.so_reuseport = g.so_reuseport;
+  settings.tcp_defer_accept = g.tcp_defer_accept;
+  ListenResult result = open_listeners(settings);
+  for (const std::string& warning : result.warnings) log::line(log::Level::warning, "{}", warning);
+  if (!result.error.empty()) return result.error;
+  log_start();
+  for (const std::string& opened : result.opened) log::line(log::Level::log, "{}", opened);
+  listeners_ = std::move(result.listeners);
+  for (const Listener& listener : listeners_) cores_[0]->loop.add_listener(listener.fd(), listener.is_tcp());
+  return {};
+}
+
+void Runtime::log_start() {
+  const DescriptorLimit limit = raise_descriptor_limit();
+  const Globals& g = config_->globals;
+  log::line(log::Level::log, "kernel file descriptor limit: {} (hard: {}); max_client_conn: {}, max expected fd use: {}",
+            limit.soft, limit.hard, g.max_client_conn,
+            g.max_client_conn + 10 + g.default_pool_size * static_cast<int>(std::max<std::size_t>(1, config_->databases.size())));
+}
+
+void Runtime::run() {
+  control_.on_signal([this](int signal) { on_signal(signal); });
+  log::line(log::Level::log, "process up: {}", version());
+  for (auto& core : cores_) core->thread = std::thread([&loop = core->loop] { loop.run(); });
+  control_.run();
+  for (auto& core : cores_) core->loop.stop();
+  for (auto& core : cores_) core->thread.join();
+  listeners_.clear();
+  for (auto& core : cores_) core->worker.end_all();
+}
+
+// --- Fleet
+
+void Runtime::post(unsigned worker, Task task) {
+  Core& core = *cores_[worker];
+  core.loop.mailbox()->post([&core, task = std::move(task)] { task(core.worker); });
+}
+
+unsigned Runtime::place_for_client() {
+  if (cores_.size() == 1) return 0;
+  const auto least = std::min_element(cores_.begin(), cores_.end(), [](const auto& a, const auto& b) {
+    return a->clients.load(std::memory_order_relaxed) < b->clients.load(std::memory_order_relaxed);
+  });
+  (*least)->clients.fetch_add(1, std::memory_order_relaxed);
+  return static_cast<unsigned>(least - cores_.begin());
+}
+
+std::uint64_t Runtime::random_secret() {
+  std::uint64_t secret;
+  const std::string bytes = random_bytes(sizeof secret);
+  std::memcpy(&secret, bytes.data(), sizeof secret);
+  return secret;
+}
+
+void Runtime::on_tick(Worker& worker) {
+  Core& core = *cores_[worker.number()];
+  core.clients.store(worker.clients().size(), std::memory_order_relaxed);
+  core.servers.store(worker.servers().size(), std::memory_order_relaxed);
+  const Shutdown how = shutdown_.load();
+  if (how == Shutdown::no || worker.shutdown() == Shutdown::no) return;
+  core.clients = worker.ordinary_clients();
+  core.counted = true;
+  const bool done = std::all_of(cores_.begin(), cores_.end(), [&](const auto& c) {
+    return c->counted && (how == Shutdown::wait_for_clients ? c->clients : c->servers) == 0;
+  });
+  if (!done) return;
+  log::line(log::Level::log, "{}", how == Shutdown::wait_for_clients ? "client connections dropped, exiting"
+                                                                     : "server connections dropped, exiting");
+  control_.stop();
+}
+
+// --- ProcessPort
+
+bool Runtime::reload(std::string& error) {
+  std::lock_guard lock(config_mutex_);
+  if (config_->path.empty()) return true;               // a URL: nothing to read again
+  Loaded loaded = load(config_->globals.conffile.value_or(config_->path));
+  log_mistakes(loaded.mistakes);
+  if (!loaded.config) {
+    error = "RELOAD failed, see logs for additional details";
+    log::line(log::Level::error, "cannot load config file, the old configuration stays in force");
+    return false;
+  }
+  const Changes changes = compare(*config_, *loaded.config);
+  put_in_force(std::make_shared<const Config>(apply_reload_rules(*config_, *loaded.config)), changes);
+  return true;
+}
+
+bool Runtime::set(const std::string& key, const std::string& value, std::string& error) {
+  std::lock_guard lock(config_mutex_);
+  auto fresh = std::make_shared<Config>(*config_);
+  error = set_while_running(fresh->globals, key, value);
+  if (!error.empty()) return false;
+  split_lists(*fresh);
+  const Changes changes = compare(*config_, *fresh);
+  put_in_force(fresh, changes);
+  return true;
+}
+
+// Holding config_mutex_.
+void Runtime::put_in_force(std::shared_ptr<const Config> fresh, const Changes& changes) {
+  config_ = std::move(fresh);
+  if (const std::string error = open_log(config_->globals); !error.empty()) log::line(log::Level::error, "{}", error);
+  resolver_.set_times({config_->globals.dns_max_ttl, config_->globals.dns_nxdomain_ttl});
+  for (unsigned i = 0; i < size(); ++i) {
+    Core& core = *cores_[i];
+    core.loop.mailbox()->post([&core, options = socket_options()] { core.loop.set_options(options); });
+    post(i, [config = config_, changes](Worker& worker) { worker.apply_config(config, changes); });
+  }
+}
+
+void Runtime::request_exit(Shutdown how, bool at_once) {
+  if (at_once || how == Shutdown::no) return control_.stop();
+  shutdown_ = how;
+  close_tcp_listeners();
+  for (unsigned i = 0; i < size(); ++i) post(i, [how](Worker& worker) { worker.begin_shutdown(how); });
+}
+
+void Runtime::close_tcp_listeners() {
+  cores_[0]->loop.mailbox()->post([this] {
+    for (const Listener& listener : listeners_)
+      if (listener.is_tcp()) cores_[0]->loop.remove_listener(listener.fd());
+    std::erase_if(listeners_, [](const Listener& listener) { return listener.is_tcp(); });
+  });
+}
+
+std::string Runtime::version() const {
+  return fmt::format("pgweir {} (PgBouncer {}), event loop: epoll, workers: {}, tls: {}", PGWEIR_VERSION,
+                     PGWEIR_PARITY, cores_.size(), OpenSSL_version(OPENSSL_VERSION));
+}
+
+// --- signals, on the control thread
+
+void Runtime::on_signal(int signal) {
+  const bool leaving = shutdown_.load() != Shutdown::no;
+  std::string error;
+  switch (signal) {
+    case SIGHUP:
+      log::line(log::Level::log, "got SIGHUP, re-reading config");
+      (void)reload(error);
+      return;
+    case SIGTERM: case SIGINT: {
+      const char* name = signal == SIGTERM ? "SIGTERM" : "SIGINT";
+      if (leaving) {
+        log::line(log::Level::log, "got {} while shutting down, fast exit", name);
+        return control_.stop();
+      }
+      log::line(log::Level::log, "got {}, shutting down, waiting for all {}", name,
+                signal == SIGTERM ? "clients disconnect" : "servers connections to be released");
+      return request_exit(signal == SIGTERM ? Shutdown::wait_for_clients : Shutdown::wait_for_servers, false);
+    }
+    case SIGQUIT:
+      log::line(log::Level::log, "got SIGQUIT, fast exit");
+      return control_.stop();
+    case SIGUSR1: case SIGUSR2: {
+      const bool pause = signal == SIGUSR1;
+      if (!pause && leaving) {
+        log::line(log::Level::log, "got SIGUSR2 while shutting down, ignoring");
+        return;
+      }
+      log::line(log::Level::log, "{}", pause ? "got SIGUSR1, pausing all activity" : "got SIGUSR2, continuing from PAUSE");
+      for (unsigned i = 0; i < size(); ++i) {
+        post(i, [pause](Worker& worker) { pause ? worker.pause({}) : worker.resume({}); });
+      }
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+// --- settings of the process
+
+std::string Runtime::open_log(const Globals& globals) {
+  log::set_verbosity(std::max(verbose_, globals.verbose));
+  log::Targets targets;
+  targets.file = globals.logfile;
+  targets.to_stderr = !quiet_;
+  targets.to_syslog = globals.syslog;
+  targets.syslog_ident = globals.syslog_ident;
+  targets.syslog_facility = globals.syslog_facility;
+  return log::open(targets);
+}
+
+SocketOptions Runtime::socket_options() const {
+  const Globals& g = config_->globals;
+  SocketOptions options;
+  options.tcp_keepalive = g.tcp_keepalive;
+  options.tcp_keepcnt = g.tcp_keepcnt;
+  options.tcp_keepidle = g.tcp_keepidle;
+  options.tcp_keepintvl = g.tcp_keepintvl;
+  options.tcp_socket_buffer = g.tcp_socket_buffer;
+  options.tcp_user_timeout = g.tcp_user_timeout;
+  options.tcp_defer_accept = g.tcp_defer_accept;
+  return options;
+}
+
+}  // namespace pgweir

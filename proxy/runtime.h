@@ -1,0 +1,74 @@
+// The process: its workers, signals, reloads and its end.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config/change.h"
+#include "config/config.h"
+#include "proxy/admin/console.h"
+#include "proxy/admin/process_port.h"
+#include "proxy/net/connector.h"
+#include "proxy/net/epoll_loop.h"
+#include "proxy/net/listener.h"
+#include "proxy/net/signals.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+
+// Owned by main. Its public functions are thread-safe unless they say otherwise.
+class Runtime final : public Fleet, public ProcessPort {
+ public:
+  // `quiet`: no log on stderr. `verbose` adds to the setting.
+  Runtime(std::shared_ptr<const Config> config, bool quiet, int verbose);
+  ~Runtime() override;
+
+  // Opens the sockets. Main thread. Returns an error text or nothing.
+  std::string listen();
+  // Runs until somebody asks for the end. Main thread.
+  void run();
+
+  // --- Fleet
+  unsigned size() const override { return static_cast<unsigned>(cores_.size()); }
+  void post(unsigned worker, Task task) override;
+  unsigned place_for_client() override;
+  std::uint64_t next_id() override { return next_id_.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t random_secret() override;
+  void on_tick(Worker& worker) override;
+
+  // --- ProcessPort
+  bool reload(std::string& error) override;
+  bool set(const std::string& key, const std::string& value, std::string& error) override;
+  void request_exit(Shutdown how, bool at_once) override;
+  std::string version() const override;
+
+ private:
+  struct Core;
+  void on_signal(int signal);
+  void put_in_force(std::shared_ptr<const Config> fresh, const Changes& changes);
+  std::string open_log(const Globals& globals);
+  SocketOptions socket_options() const;
+  void close_tcp_listeners();
+  void log_start();
+
+  const bool quiet_;
+  const int verbose_;
+  std::mutex config_mutex_;
+  std::shared_ptr<const Config> config_;          // config_mutex_; as it is in force
+  ControlLoop control_;
+  Resolver resolver_;
+  Credentials credentials_;
+  policy::TrackedParameters tracked_;
+  std::unique_ptr<Ledger> ledger_;
+  Console console_;
+  std::vector<std::unique_ptr<Core>> cores_;
+  std::vector<Listener> listeners_;
+  std::atomic<std::uint64_t> next_id_{1};
+  std::atomic<Shutdown> shutdown_{Shutdown::no};
+};
+
+}  // namespace pgweir
