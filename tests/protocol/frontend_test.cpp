@@ -182,6 +182,7 @@ TEST_CASE("CVE-2026-6664: an inner length that lies is refused") {
     const Buffer body = initial_response("SCRAM-SHA-256", length, "n,,n=,r=x");
     CHECK_FALSE(read_sasl_initial_response(body).has_value());
   }
+  CHECK_FALSE(read_sasl_initial_response(initial_response("X", 0xfffffffe, "")).has_value());
   CHECK(read_sasl_initial_response(initial_response("SCRAM-SHA-256", 9, "n,,n=,r=x")).has_value());
 }
 
