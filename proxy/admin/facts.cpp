@@ -1,0 +1,197 @@
+#include "proxy/admin/facts.h"
+
+#include <algorithm>
+
+namespace pgweir {
+namespace {
+
+struct StateNames {
+  std::string_view state, socket_state;
+};
+
+// A client that is logged in and holds no server is `idle` in SHOW CLIENTS, `cl_active` in SOCKETS.
+StateNames state_of(const ClientSession& client) {
+  switch (client.phase) {
+    case ClientPhase::starting:
+    case ClientPhase::proving:
+      return {"login", "cl_login"};
+    case ClientPhase::welcoming:
+    case ClientPhase::queued:
+      return {"waiting", "cl_waiting"};
+    case ClientPhase::preparing:
+    case ClientPhase::leasing:
+      return {"active", "cl_active"};
+    case ClientPhase::canceling:
+      return {"waiting_cancel_req", "cl_waiting_cancel"};
+    case ClientPhase::idle:
+    case ClientPhase::console:
+    case ClientPhase::leaving:
+      break;
+  }
+  return {"idle", "cl_active"};
+}
+
+StateNames state_of(const ServerConnection& server) {
+  switch (server.state()) {
+    case ServerState::login:
+      return {"new", "sv_login"};
+    case ServerState::active:
+      return {server.client ? "active" : "idle", "sv_active"};
+    case ServerState::used:
+      return {"used", "sv_used"};
+    case ServerState::tested:
+      return {"tested", "sv_tested"};
+    case ServerState::being_canceled:
+      return {"being_canceled", "sv_being_canceled"};
+    case ServerState::idle:
+    case ServerState::leaving:
+      break;
+  }
+  return {"idle", "sv_idle"};
+}
+
+// Turns a moment of this worker's monotonic clock into a time of day.
+class Calendar {
+ public:
+  explicit Calendar(const Worker& worker) : now_(worker.now()), wall_now_(worker.wall_now()) {}
+  WallTime at(TimePoint moment) const {
+    return wall_now_ - std::chrono::duration_cast<microseconds>(now_ - moment);
+  }
+  Duration since(TimePoint moment) const {
+    return moment == TimePoint{} ? Duration{} : std::max(Duration{}, now_ - moment);
+  }
+
+ private:
+  const TimePoint now_;
+  const WallTime wall_now_;
+};
+
+std::string value_of(const policy::SharedParameters& parameters, std::size_t place) {
+  const auto* value = policy::value_at(parameters, place);
+  return value && *value ? **value : std::string();
+}
+
+SocketFacts facts_of(const ClientSession& client, const Calendar& calendar,
+                     std::size_t name_place) {
+  SocketFacts facts;
+  const StateNames names = state_of(client);
+  facts.database = client.route ? client.route->database : "(nodb)";
+  facts.user = client.route ? client.route->user : "(nouser)";
+  facts.state = names.state;
+  facts.socket_state = names.socket_state;
+  facts.in_login = client.phase == ClientPhase::starting || client.phase == ClientPhase::proving;
+  if (client.stream) {
+    facts.remote = client.stream->remote();
+    facts.local = client.stream->local();
+  }
+  facts.connected_at = calendar.at(client.connected_at);
+  facts.requested_at = calendar.at(client.request_at);
+  if (client.waiter.in_queue.linked())
+    facts.waiting = calendar.since(client.waiter.since);
+  else if (client.in_query)
+    facts.waiting = calendar.since(client.query_since);
+  facts.self = &client;
+  facts.link = client.server;
+  facts.remote_pid = client.unix_socket ? facts.remote.peer_pid : 0;
+  facts.application_name = value_of(client.parameters, name_place);
+  facts.id = client.id;
+  facts.received_bytes = client.held ? client.held->size() : 0;
+  facts.unsent_bytes = client.outbox.size();
+  return facts;
+}
+
+SocketFacts facts_of(const ServerConnection& server, const Calendar& calendar,
+                     std::size_t name_place) {
+  SocketFacts facts;
+  const StateNames names = state_of(server);
+  facts.is_server = true;
+  facts.database = server.desk->pool.database();
+  facts.user = server.desk->pool.user();
+  facts.state = names.state;
+  facts.socket_state = names.socket_state;
+  if (server.stream) {
+    facts.remote = server.stream->remote();
+    facts.local = server.stream->local();
+  } else {
+    facts.remote = {Endpoint::Family::none, server.facts.address.port, server.facts.address.host};
+  }
+  const TimePoint connected_at =
+      server.facts.opened_at == TimePoint{} ? server.pooled.since : server.facts.opened_at;
+  facts.connected_at = calendar.at(connected_at);
+  facts.requested_at =
+      calendar.at(server.request_at == TimePoint{} ? connected_at : server.request_at);
+  facts.close_needed = server.pooled.close_needed || server.facts.close_needed ||
+                       server.facts.config_generation != server.desk->config_generation;
+  facts.self = &server;
+  facts.link = server.client;
+  facts.remote_pid = server.facts.backend_pid;
+  facts.application_name = value_of(server.facts.parameters, name_place);
+  facts.id = server.facts.id;
+  facts.unsent_bytes = server.outbox.size();
+  return facts;
+}
+
+PoolFacts facts_of(PoolDesk& desk, const Worker& worker, const Calendar& calendar) {
+  PoolFacts facts;
+  Pool& pool = desk.pool;
+  facts.database = pool.database();
+  facts.user = pool.user();
+  facts.entry = desk.database;
+  facts.mode = desk.mode;
+  const std::size_t queued = pool.waiters().size();
+  const auto logged_in = static_cast<std::size_t>(std::max(0, pool.clients));
+  facts.clients_active = logged_in - std::min(logged_in, queued);
+  facts.clients_waiting = queued + pool.login_waiters().size();
+  facts.cancels = worker.cancel_counts(desk);
+  facts.servers_active = pool.count(ServerState::active);
+  facts.servers_idle = pool.count(ServerState::idle);
+  facts.servers_used = pool.count(ServerState::used);
+  facts.servers_tested = pool.count(ServerState::tested);
+  facts.servers_login = pool.count(ServerState::login);
+  for (const Waiter* waiter : {pool.waiters().front(), pool.login_waiters().front()}) {
+    if (waiter) facts.oldest_wait = std::max(facts.oldest_wait, calendar.since(waiter->since));
+  }
+  facts.stats = desk.stats;
+  facts.last_period = desk.last_period;
+  return facts;
+}
+
+ObjectCounts count_objects(const Worker& worker) {
+  ObjectCounts counts;
+  worker.clients().for_each([&](const ClientSession& client) {
+    ++counts.clients;
+    counts.console_clients += client.phase == ClientPhase::console;
+    counts.clients_in_login +=
+        client.phase == ClientPhase::starting || client.phase == ClientPhase::proving;
+  });
+  counts.servers = worker.servers().size();
+  for (const auto& [key, desk] : worker.desks()) counts.pools += !desk->removed;
+  return counts;
+}
+
+}  // namespace
+
+WorkerFacts collect_facts(Worker& worker, Wants wants) {
+  WorkerFacts facts;
+  const Calendar calendar(worker);
+  facts.counts = count_objects(worker);
+  if (wants == Wants::pools) {
+    for (const auto& [key, desk] : worker.desks()) {
+      if (!desk->removed) facts.pools.push_back(facts_of(*desk, worker, calendar));
+    }
+  } else if (wants == Wants::sockets) {
+    const std::size_t name_place = worker.tracked().place_of("application_name");
+    const auto list = [&](const auto& one) {
+      facts.sockets.push_back(facts_of(one, calendar, name_place));
+    };
+    worker.clients().for_each([&](const ClientSession& client) {
+      if (client.phase != ClientPhase::leaving) list(client);
+    });
+    worker.servers().for_each([&](const ServerConnection& server) {
+      if (server.state() != ServerState::leaving) list(server);
+    });
+  }
+  return facts;
+}
+
+}  // namespace pgweir

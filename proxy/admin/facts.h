@@ -1,0 +1,65 @@
+// What one worker has to say for the tables of SHOW, as plain values that may go to another thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+
+// One pool's part on one worker.
+struct PoolFacts {
+  std::string database, user;
+  DatabasePtr entry;
+  PoolMode mode = PoolMode::session;
+  std::uint64_t clients_active = 0;  // logged in and not waiting
+  std::uint64_t clients_waiting = 0;
+  Worker::CancelCounts cancels;
+  std::uint64_t servers_active = 0, servers_idle = 0, servers_used = 0, servers_tested = 0,
+                servers_login = 0;
+  Duration oldest_wait{};
+  PoolStats stats;
+  PoolStats last_period;
+};
+
+// One socket, client's or server's.
+struct SocketFacts {
+  bool is_server = false;
+  std::string database, user;
+  std::string_view state;         // as SHOW CLIENTS and SHOW SERVERS name it
+  std::string_view socket_state;  // as SHOW SOCKETS does
+  bool in_login = false;          // not yet in any pool: SHOW SOCKETS alone lists it
+  Endpoint remote, local;
+  WallTime connected_at{}, requested_at{};
+  Duration waiting{};  // since its query began
+  bool close_needed = false;
+  const void* self = nullptr;  // shown, never followed
+  const void* link = nullptr;
+  std::uint32_t remote_pid = 0;
+  std::string application_name;
+  std::uint64_t id = 0;
+  std::size_t received_bytes = 0;  // held until a server is there
+  std::size_t unsent_bytes = 0;
+};
+
+// Numbers of objects, for LISTS and MEM.
+struct ObjectCounts {
+  std::size_t clients = 0, clients_in_login = 0, console_clients = 0, servers = 0, pools = 0;
+};
+
+// What a table wants to be collected.
+enum class Wants : std::uint8_t { nothing, pools, sockets };
+
+struct WorkerFacts {
+  std::vector<PoolFacts> pools;      // Wants::pools; without those whose database is gone
+  std::vector<SocketFacts> sockets;  // Wants::sockets
+  ObjectCounts counts;               // in any case
+};
+
+// On the worker's thread.
+WorkerFacts collect_facts(Worker& worker, Wants wants);
+
+}  // namespace pgweir

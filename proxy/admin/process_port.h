@@ -1,0 +1,27 @@
+// What the console asks of the process as a whole. Implemented by the runtime.
+#pragma once
+
+#include <string>
+
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+
+// Thread-safe: every worker's console calls it on its own thread.
+class ProcessPort {
+ public:
+  virtual ~ProcessPort() = default;
+  // Reads all files again and posts the result to every worker; what is posted afterwards finds it
+  // in force. False: nothing has changed, and `error` says why (for the log).
+  virtual bool reload(std::string& error) = 0;
+  // Changes one setting until the next reload, and posts the result as reload() does. A setting
+  // that needs a restart is left alone without an error. False: `error` says why.
+  virtual bool set(const std::string& key, const std::string& value, std::string& error) = 0;
+  // Closes the TCP listeners, posts begin_shutdown(how) and ends the process when it is done; with
+  // `at_once` it ends it now, and `how` means nothing.
+  virtual void request_exit(Shutdown how, bool at_once) = 0;
+  // Our own version, "0.1.0".
+  virtual std::string version() const = 0;
+};
+
+}  // namespace pgweir

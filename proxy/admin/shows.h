@@ -1,0 +1,67 @@
+// The tables of SHOW: a name, its columns and the function that makes its rows from facts.
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/admin/facts.h"
+#include "proxy/admin/table.h"
+
+namespace pgweir {
+
+// What a row function may look at. Valid during the call.
+struct ShowContext {
+  const Config& config;
+  const Ledger& ledger;
+  const std::vector<WorkerFacts>& workers;
+  std::set<std::string> paused, disabled;  // databases
+  bool all_paused = false;
+  Duration last_period{};  // that PoolFacts::last_period covers
+  std::string version;     // ours
+};
+
+struct Show {
+  std::string_view name;  // in lower case
+  Wants wants;
+  Columns columns;
+  std::vector<Row> (*rows)(const ShowContext& context);
+};
+
+// All tables, in the order in which SHOW HELP lists them.
+std::span<const Show* const> shows();
+// Any case; null when there is no such table.
+const Show* find_show(std::string_view name);
+
+// A setting of PostgreSQL that drivers ask for and set when they connect.
+struct FakeSetting {
+  std::string_view name, value;
+};
+// Any case; null: it is none of these.
+const FakeSetting* find_fake_setting(std::string_view name);
+
+// The databases by name: entries of [databases], and those that clients made from the fallback.
+std::map<std::string, DatabasePtr> known_databases(const Config& config,
+                                                   const std::vector<WorkerFacts>& workers);
+
+// The users by name: those of auth_file and [users], and the console's.
+std::set<std::string> known_users(const Config& config);
+
+// --- the tables, one file each
+extern const Show show_clients, show_servers, show_sockets,
+    show_active_sockets;  // show_sockets.cpp
+extern const Show show_pools;
+extern const Show show_databases;
+extern const Show show_users;
+extern const Show show_lists, show_mem;  // show_lists.cpp
+extern const Show show_stats, show_stats_totals, show_stats_averages,
+    show_totals;  // show_stats.cpp
+extern const Show show_config;
+extern const Show show_version, show_state;        // show_state.cpp
+extern const Show show_peers, show_peer_pools;     // show_peers.cpp
+extern const Show show_dns_hosts, show_dns_zones;  // show_dns.cpp
+
+}  // namespace pgweir
