@@ -200,7 +200,10 @@ def test_more_clients_than_file_descriptors_do_not_stop_those_inside(pooler):
     with p.wire() as inside:
         inside.ask("select 1")
         p.command("show version")
-        resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (open_files(p) + 10,) * 2)
+        try:
+            resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (open_files(p) + 10,) * 2)
+        except PermissionError:
+            pytest.skip("this machine lets nobody lower another process's limits")
         crowd = []
         try:
             for _ in range(60):
