@@ -45,7 +45,7 @@ def test_T12_a_client_killed_inside_a_message_leaves_nothing_behind(one_server, 
 
 def test_T11_parse_and_flush_without_sync_then_gone_frees_the_server(one_server):
     conn = one_server.wire()
-    conn.send(parse("s", "select 1"), describe("S", "s"), FLUSH)
+    conn.send(parse("", "select 1"), describe("S", ""), FLUSH)
     assert tags([conn.read() for _ in range(3)]) == "1tT"
     conn.close()
     is_whole(one_server)

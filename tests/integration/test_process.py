@@ -107,7 +107,8 @@ def test_a_second_instance_is_refused_by_the_unix_socket(pooler, binary):
     p = pooler()
     done = run(binary, p.ini, cwd=p.folder)
     assert done.returncode == 1
-    assert re.search("unix socket is in use, cannot continue|unix port .* is in use", done.stderr)
+    assert re.search("unix socket is in use, cannot continue|unix port .* is in use|"
+                     "failed to listen on any address in listen_addr list", done.stderr)
     assert p.wire().value("select 1") == "1" and p.wire(unix=True).value("select 1") == "1"
 
 
