@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "config/loader.h"
@@ -84,6 +85,7 @@ std::string version_text() {
 
 int main(int argc, char** argv) {
   using pgweir::Options;
+  std::signal(SIGPIPE, SIG_IGN);   // a reader of our log that goes away must not take us with it
   const Options options = pgweir::read_options(argc, argv);
   switch (options.action) {
     case Options::Action::version:

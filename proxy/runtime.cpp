@@ -105,7 +105,7 @@ void Runtime::log_start() {
 
 void Runtime::run() {
   control_.on_signal([this](int signal) { on_signal(signal); });
-  log::line(log::Level::log, "process up: {}", version());
+  log::line(log::Level::log, "process up: {}", description());
   for (auto& core : cores_) core->thread = std::thread([&loop = core->loop] { loop.run(); });
   control_.run();
   for (auto& core : cores_) core->loop.stop();
@@ -209,7 +209,7 @@ void Runtime::close_tcp_listeners() {
   });
 }
 
-std::string Runtime::version() const {
+std::string Runtime::description() const {
   return fmt::format("pgweir {} (PgBouncer {}), event loop: epoll, workers: {}, tls: {}", PGWEIR_VERSION,
                      PGWEIR_PARITY, cores_.size(), OpenSSL_version(OPENSSL_VERSION));
 }

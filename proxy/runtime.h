@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "proxy/admin/console.h"
 #include "proxy/admin/process_port.h"
+#include "proxy/core/version.h"
 #include "proxy/net/connector.h"
 #include "proxy/net/epoll_loop.h"
 #include "proxy/net/listener.h"
@@ -44,7 +45,7 @@ class Runtime final : public Fleet, public ProcessPort {
   bool reload(std::string& error) override;
   bool set(const std::string& key, const std::string& value, std::string& error) override;
   void request_exit(Shutdown how, bool at_once) override;
-  std::string version() const override;
+  std::string version() const override { return PGWEIR_VERSION; }
 
  private:
   struct Core;
@@ -54,6 +55,7 @@ class Runtime final : public Fleet, public ProcessPort {
   SocketOptions socket_options() const;
   void close_tcp_listeners();
   void log_start();
+  std::string description() const;
 
   const bool quiet_;
   const int verbose_;

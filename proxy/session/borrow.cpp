@@ -78,6 +78,7 @@ void Worker::release_if_possible(ServerConnection& server) {
   const ClientSession* client = server.client;
   if (!client || client->phase != ClientPhase::leasing) return;
   if (server.request_cut || !server.outbox.empty()) return;
+  if (!server.framer.between_messages()) return;       // the rest of a notice must not reach the next client
   if (policy::may_release(server.desk->mode, server.talk)) give_back(server);
 }
 

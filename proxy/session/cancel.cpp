@@ -14,15 +14,16 @@ constexpr std::uint32_t worker_mask = 0x7f;
 }  // namespace
 
 void Worker::on_cancel_request(ClientSession& requester, std::uint32_t pid, Bytes key) {
-  logins_.remove(requester);
-  requester.login.reset();
-  requester.phase = ClientPhase::canceling;
   const unsigned worker = pid >> 24 & worker_mask;
-  if (key.size() != 4 || worker >= shared_.fleet.size()) {
+  const bool ours = key.size() == 4 && worker < shared_.fleet.size();
+  const std::uint32_t secret = ours ? load_be32(key.data()) : 0;
+  logins_.remove(requester);
+  requester.login.reset();             // the key pointed into it
+  requester.phase = ClientPhase::canceling;
+  if (!ours) {
     log_client(log::Level::log, requester, "failed cancel request");
     return end_client(requester, CloseReason::job_done);
   }
-  const std::uint32_t secret = load_be32(key.data());
   if (worker == number_) return cancel(pid & index_mask, secret, number_, requester.token);
   shared_.fleet.post(worker, [pid, secret, from = number_, token = requester.token](Worker& to) {
     to.cancel(pid & index_mask, secret, from, token);
@@ -61,8 +62,9 @@ void Worker::cancel_queued(ClientSession& client) {
   idle_clients_.push_back(client);
   Buffer answer;
   compose::error_response(answer, "ERROR", "57014", "canceling statement due to user request");
-  // A Query, and nothing else, is owed a ReadyForQuery of its own; other requests get theirs with their Sync.
-  const bool simple = client.held && !client.held->empty() && static_cast<char>(client.held->front()) == 'Q';
+  // A Query or FunctionCall is owed a ReadyForQuery of its own; other requests get theirs with their Sync.
+  const char first = client.held && !client.held->empty() ? static_cast<char>(client.held->front()) : '\0';
+  const bool simple = first == 'Q' || first == 'F';
   if (simple) compose::ready_for_query(answer);
   tell(client, answer);
   if (simple) client.skip_message = true;
@@ -134,7 +136,7 @@ void Worker::sweep_cancels(TimePoint now) {
     if (!job.over && now >= job.deadline) {
       // It may have been sent and still be on its way: the server is not to be trusted with another client.
       ServerConnection* server = servers_.find(job.server);
-      if (server && job.sent && server->state() == ServerState::being_canceled) server->pooled.close_needed = true;
+      if (server && job.sent) server->pooled.close_needed = true;
       finish_cancel(job, "cancel_wait_timeout");
     }
   });

@@ -157,7 +157,7 @@ void Worker::add_host_to_application_name(ClientSession& client) {
   const auto* given = policy::value_at(client.parameters, place);
   const std::string name = given && *given && !(*given)->empty() ? **given : "app";
   client.parameters = policy::with_value(client.parameters, place,
-                                         fmt::format("{} - {}", name, place_of_client(client)), shared_.tracked.size());
+                                         fmt::format("{} - {}", name, client.place), shared_.tracked.size());
 }
 
 // Limits that are checked before anybody proves anything.
@@ -310,6 +310,7 @@ void Worker::finish_welcome(ClientSession& client, Buffer& out, ClientPhase phas
   tell(client, out);
   if (!client.held) return;
   const std::unique_ptr<Buffer> early = std::move(client.held);
+  update_reading(client);
   on_client_bytes(client, *early);
 }
 

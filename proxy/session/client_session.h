@@ -67,6 +67,7 @@ struct ClientSession {
   std::uint64_t id = 0;          // one counter with the servers, in order of arrival
 
   std::unique_ptr<Stream> stream;
+  std::string place;                           // `1.2.3.4:5678`, also when the socket does not know any more
   Framer framer{Direction::from_client};
   std::unique_ptr<ClientLogin> login;          // until it is logged in
   std::unique_ptr<ConsoleState> console;

@@ -28,7 +28,7 @@ bool Worker::hand_over_if_hungrier(ServerConnection& server) {
   PoolAccount& account = desk.pool.account();
   const Waiter* own = desk.pool.waiters().front();
   const TimePoint own_since = own ? own->since : loop_.now();
-  if (shared_.fleet.size() > 1 && Ledger::anyone_hungry(account)) {
+  if (shared_.fleet.size() > 1 && Ledger::anyone_hungry(account) && server.framer.between_messages()) {
     const unsigned worker = ledger.hungrier_worker(account, number_, own ? own_since - hand_over_margin : TimePoint::max());
     if (worker != workers_max) {
       hand_over(server, worker);
@@ -75,6 +75,7 @@ void Worker::receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Deta
   server.checked = true;
   if (!server.stream) return end_server(server, CloseReason::server_conn_crashed);
   if (!close_if_unfit(server)) make_available(server);
+  look_again_.push_back(key);                  // others may wait here, and others be idle there
 }
 
 void Worker::ask_for_donation(PoolDesk& desk) {
@@ -90,7 +91,7 @@ void Worker::donate(PoolKey key, unsigned to) {
   PooledServer* pooled = found == desks_.end() ? nullptr : found->second->pool.best_idle();
   if (pooled && found->second->pool.waiters().empty()) {
     auto& server = *static_cast<ServerConnection*>(pooled->connection);
-    if (!close_if_unfit(server)) return hand_over(server, to);
+    if (server.framer.between_messages() && !close_if_unfit(server)) return hand_over(server, to);
   }
   // Somebody was faster. Whoever asked has told the ledger that it waits, so the next one to come free goes there.
   shared_.fleet.post(to, [key](Worker& worker) {
@@ -103,10 +104,8 @@ void Worker::donate(PoolKey key, unsigned to) {
 
 // Frees a place under `limit`, or sees to it that one will be freed. True: try again now.
 bool Worker::make_room(PoolDesk& desk, BindingLimit limit) {
-  if (limit == BindingLimit::pool_size) {
-    ask_for_donation(desk);
-    return false;
-  }
+  ask_for_donation(desk);
+  if (limit == BindingLimit::pool_size) return false;
   const std::vector<PoolKey> keys = shared_.ledger.pools_under(desk.pool.account(), limit);
   if (keys.empty()) return false;
   if (evict_one_here(keys)) return true;

@@ -185,13 +185,15 @@ void Worker::from_server(ServerConnection& server, Bytes input) {
   flush_to_client(server, run);
   server.framer.end_turn();
   if (server.state() == ServerState::leaving) return;
-  if (server.job != ServerJob::none && server.talk.nothing_owed()) return on_job_done(server);
+  if (server.job != ServerJob::none && server.talk.nothing_owed() && server.framer.between_messages()) return on_job_done(server);
   release_if_possible(server);
 }
 
 // False: the server is gone, and so is what the run points to.
 bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client) {
   if (piece.starts && !on_server_reply(server, piece)) return false;
+  // What began when nobody held the server is nobody's to its end.
+  if (piece.starts && !server.client) server.swallowing = true;
   if (server.swallowing || !server.client) return true;
   if (!to_client.append(piece.bytes)) {
     flush_to_client(server, to_client);

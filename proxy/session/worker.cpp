@@ -6,6 +6,24 @@
 #include "proxy/session/server_login.h"
 
 namespace pgweir {
+namespace {
+
+std::string place_of(const Stream* stream) {
+  if (!stream) return "(none)";
+  const Endpoint end = stream->remote();
+  switch (end.family) {
+    case Endpoint::Family::unix_socket:
+      return fmt::format("unix({}):{}", end.peer_pid, end.port);
+    case Endpoint::Family::inet6:
+      return fmt::format("[{}]:{}", end.address, end.port);
+    case Endpoint::Family::inet:
+      return fmt::format("{}:{}", end.address, end.port);
+    default:
+      return "(none)";
+  }
+}
+
+}  // namespace
 
 ClientSession::ClientSession() { waiter.session = this; }
 ClientSession::~ClientSession() = default;
@@ -47,6 +65,7 @@ void Worker::adopt_client(std::unique_ptr<Detached> socket) {
   shared_.ledger.admit_socket(0, true);
   if (!client.stream) return end_client(client, CloseReason::client_wrote_nothing);
   client.unix_socket = client.stream->remote().family == Endpoint::Family::unix_socket;
+  client.place = place_of(client.stream.get());
 }
 
 void Worker::on_bytes(Token token, Bytes bytes) {
@@ -177,7 +196,7 @@ void Worker::release_for_leaving(ClientSession& client) {
   if (desk && client.logged_in()) --desk->pool.clients;
   if (!client.server) return;
   ServerConnection& server = *client.server;
-  const bool whole = !server.request_cut && server.outbox.empty() && !server.said_fatal;
+  const bool whole = !server.request_cut && server.outbox.empty() && !server.said_fatal && server.framer.between_messages();
   if (client.phase == ClientPhase::leasing && whole && policy::reusable_without_client(server.talk)) {
     return give_back(server);
   }
@@ -247,31 +266,14 @@ void Worker::end_all() {
 
 // --- names
 
-namespace {
-
-std::string place_of(const Stream* stream) {
-  if (!stream) return "(none)";
-  const Endpoint end = stream->remote();
-  switch (end.family) {
-    case Endpoint::Family::unix_socket:
-      return fmt::format("unix({}):{}", end.peer_pid, end.port);
-    case Endpoint::Family::inet6:
-      return fmt::format("[{}]:{}", end.address, end.port);
-    case Endpoint::Family::inet:
-      return fmt::format("{}:{}", end.address, end.port);
-    default:
-      return "(none)";
-  }
-}
-
-}  // namespace
-
-std::string Worker::place_of_client(const ClientSession& client) const { return place_of(client.stream.get()); }
-
 std::string Worker::name_of(const ClientSession& client) const {
-  const char* database = client.desk() || client.console ? client.route->database.c_str() : "(nodb)";
-  const char* user = client.route ? client.route->user.c_str() : "(nouser)";
-  return fmt::format("C-{}: {}/{}@{}", static_cast<const void*>(&client), database, user, place_of(client.stream.get()));
+  std::string_view database = "(nodb)", user = "(nouser)";
+  if (client.route) {
+    database = client.route->database, user = client.route->user;
+  } else if (client.login && !client.login->user.empty()) {
+    database = client.login->database, user = client.login->user;
+  }
+  return fmt::format("C-{}: {}/{}@{}", static_cast<const void*>(&client), database, user, client.place);
 }
 
 std::string Worker::name_of(const ServerConnection& server) const {

@@ -172,7 +172,6 @@ class Worker final : public LoopEvents {
   void settle(PoolDesk& desk);                 // works out its settings from the configuration
   void on_client_gone(ClientSession& client, int error);
   void release_for_leaving(ClientSession& client);
-  std::string place_of_client(const ClientSession& client) const;
 
   // --- relay (relay.cpp)
   enum class Verdict : std::uint8_t { forward, swallow, wait, end };
