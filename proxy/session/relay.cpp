@@ -100,6 +100,8 @@ Worker::Verdict Worker::judge_without_server(ClientSession& client, const Piece&
     client.skip_message = false;
     return Verdict::swallow;
   }
+  // Refused before a server is borrowed: a queue of such clients would hand it on to each other, one call deeper each.
+  if (client.desk()->mode != PoolMode::session && !allowed_in_shared_mode(client, piece)) return Verdict::end;
   if (borrow(client)) return Verdict::forward;
   return client.phase == ClientPhase::leaving ? Verdict::end : Verdict::wait;
 }

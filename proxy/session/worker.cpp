@@ -39,6 +39,7 @@ Worker::Worker(unsigned number, const Commons& commons, std::shared_ptr<const Co
       connector_(connector),
       random_(static_cast<std::minstd_rand::result_type>(seed | 1)) {
   find_shortest_client_idle();
+  prepare_forced_pools();
 }
 
 Worker::~Worker() { end_all(); }

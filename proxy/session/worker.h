@@ -167,6 +167,7 @@ class Worker final : public LoopEvents {
   void welcome(ClientSession& client);
   void finish_welcome(ClientSession& client, Buffer& out, ClientPhase phase);
   void welcome_waiting(PoolDesk& desk);
+  bool knows_welcome(PoolDesk& desk);
   Route& route(const std::string& database, const std::string& user, const DatabasePtr& entry);
   PoolDesk& desk_for(const DatabasePtr& entry, const std::string& database, const std::string& user);
   void settle(PoolDesk& desk);                 // works out its settings from the configuration
@@ -203,6 +204,7 @@ class Worker final : public LoopEvents {
   void after_use(ServerConnection& server);
   void make_available(ServerConnection& server);
   bool close_if_unfit(ServerConnection& server);
+  bool is_over_size(PoolDesk& desk);
   bool needs_check(const PoolDesk& desk, const PooledServer& pooled) const;
   bool check_one(PoolDesk& desk);
   bool no_server_works(const PoolDesk& desk) const;
@@ -256,7 +258,9 @@ class Worker final : public LoopEvents {
   void sweep_waiters(PoolDesk& desk, TimePoint now);
   void sweep_servers(PoolDesk& desk, TimePoint now);
   void sweep_active(PoolDesk& desk, TimePoint now);
+  void sweep_unused_pools(TimePoint now);
   void find_shortest_client_idle();
+  void prepare_forced_pools();
   bool lifetime_over(const PoolDesk& desk, const PooledServer& server, TimePoint now) const;
 
   const unsigned number_;
