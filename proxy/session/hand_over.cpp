@@ -94,7 +94,12 @@ void Worker::donate(PoolKey key, unsigned to) {
     auto& server = *static_cast<ServerConnection*>(pooled->connection);
     if (server.framer.between_messages() && !close_if_unfit(server)) return hand_over(server, to);
   } else if (found != desks_.end() && found->second->pool.waiters().empty()) {
-    check_for_others(*found->second);
+    // Idle for long: after its check it goes to whoever waits longest, wherever that is.
+    PooledServer* used = found->second->pool.paused ? nullptr : found->second->pool.servers(ServerState::used).front();
+    if (used) {
+      auto& server = *static_cast<ServerConnection*>(used->connection);
+      if (!close_if_unfit(server)) start_job(server, ServerJob::check, config_->globals.server_check_query);
+    }
   }
   // Somebody was faster. Whoever asked has told the ledger that it waits, so the next one to come free goes there.
   shared_.fleet.post(to, [key](Worker& worker) {
