@@ -78,10 +78,13 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
 
 void Worker::release_if_possible(ServerConnection& server) {
   const ClientSession* client = server.client;
-  if (!client || client->phase != ClientPhase::leasing) return;
+  if (!client || client->phase != ClientPhase::leasing || client->held) return;
   if (server.request_cut || !server.outbox.empty()) return;
   if (!server.framer.between_messages()) return;       // the rest of a notice must not reach the next client
-  if (policy::may_release(server.desk->mode, server.talk)) give_back(server);
+  if (!policy::may_release(server.desk->mode, server.talk)) return;
+  // A client that has read a FATAL expects its connection to close, though its own request was over.
+  if (server.said_fatal) return end_client(*server.client, CloseReason::server_said_fatal);
+  give_back(server);
 }
 
 void Worker::give_back(ServerConnection& server) {
@@ -163,7 +166,8 @@ void Worker::make_available(ServerConnection& server) {
   }
   auto& client = *static_cast<ClientSession*>(waiter->session);
   grant(server.pooled, client);
-  if (client.phase == ClientPhase::leasing) feed_held(client);
+  // Not from here: its request may end it, which frees the server for the next in line, and so on to the last.
+  if (client.phase == ClientPhase::leasing) to_feed_.push_back(client.token);
 }
 
 void Worker::serve_waiters(PoolDesk& desk) {
@@ -204,6 +208,8 @@ bool Worker::no_server_works(const PoolDesk& desk) const {
 void Worker::open_wanted(PoolDesk& desk) {
   if (stopping_ || desk.removed || shutdown_ == Shutdown::wait_for_servers) return;
   Pool& pool = desk.pool;
+  // An idle server of another worker's is here sooner than a new one.
+  if (!pool.waiters().empty()) ask_for_donation(desk);
   const int everywhere = pool.settings.min_pool_size > 0 ? shared_.ledger.pool_servers(pool.account()) : 0;
   int wanted = pool.connections_wanted(loop_.now(), everywhere);
   while (wanted-- > 0 && open_one(desk)) {

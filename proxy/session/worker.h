@@ -182,6 +182,8 @@ class Worker final : public LoopEvents {
   bool allowed_in_shared_mode(ClientSession& client, const Piece& piece);
   void hold(ClientSession& client, Bytes bytes);
   void feed_held(ClientSession& client);
+  void feed_granted();
+  void end_gone_clients();
   void from_server(ServerConnection& server, Bytes input);
   bool on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client);
   bool on_server_reply(ServerConnection& server, const Piece& piece);
@@ -277,6 +279,7 @@ class Worker final : public LoopEvents {
   using ByAge = List<ClientSession, &ClientSession::by_age>;
   ByAge logins_, idle_clients_;                // oldest first
   std::vector<Token> gone_clients_;            // a send to them failed in this turn
+  std::vector<Token> to_feed_;                 // clients who got a server in this turn; their held bytes go out
   std::vector<PoolKey> look_again_;            // pools that may be able to open a server now
   std::vector<Token> to_bury_;
   Slab<CancelJob> cancels_{Token::Kind::cancel};
