@@ -22,7 +22,9 @@ bool Worker::borrow(ClientSession& client) {
     grant(*pooled, client);
     return client.phase == ClientPhase::leasing;
   }
-  if (desk.fast_fail && !pool.paused && no_server_works(desk)) {
+  // During the pause after a refusal nobody needs to wait for the next attempt; afterwards the next client is the one
+  // who finds out.
+  if (desk.fast_fail && !pool.paused && loop_.now() < pool.retry_at() && no_server_works(desk)) {
     look_again_.push_back(pool.account().key);
     end_client(client, CloseReason::server_login_failing,
                "server login has been failing, cached error: " + pool.last_error() + " (server_login_retry)");
@@ -128,6 +130,8 @@ bool Worker::close_if_unfit(ServerConnection& server) {
   CloseReason reason = CloseReason::none;
   if (server.said_fatal) {
     reason = CloseReason::server_conn_crashed;
+  } else if (server.talk.may_say_more()) {
+    reason = CloseReason::idle_server_dirty;
   } else if (desk.removed) {
     reason = CloseReason::database_removed;
   } else if (server.pooled.close_needed || server.facts.config_generation != desk.config_generation) {
@@ -200,7 +204,8 @@ bool Worker::check_one(PoolDesk& desk) {
 }
 
 bool Worker::no_server_works(const PoolDesk& desk) const {
-  return desk.pool.servers_here() == desk.pool.count(ServerState::login);
+  // Another worker's servers count: they are handed over.
+  return shared_.ledger.pool_servers(desk.pool.account()) <= static_cast<int>(desk.pool.count(ServerState::login));
 }
 
 // --- opening
@@ -212,6 +217,8 @@ void Worker::open_wanted(PoolDesk& desk) {
   if (!pool.waiters().empty()) ask_for_donation(desk);
   const int everywhere = pool.settings.min_pool_size > 0 ? shared_.ledger.pool_servers(pool.account()) : 0;
   int wanted = pool.connections_wanted(loop_.now(), everywhere);
+  // Who needs none, or pauses after failures, is not kept waiting by a limit: others need not make room.
+  if (wanted <= 0) pool.publish_blocked(shared_.ledger, BindingLimit::none);
   while (wanted-- > 0 && open_one(desk)) {
   }
 }
@@ -219,6 +226,7 @@ void Worker::open_wanted(PoolDesk& desk) {
 bool Worker::open_one(PoolDesk& desk) {
   Pool& pool = desk.pool;
   const bool someone_waits = !pool.waiters().empty() || !pool.login_waiters().empty();
+  if (leave_place_to_older(desk)) return false;
   const bool reserve = pool.may_use_reserve(loop_.now());
   BindingLimit limit = shared_.ledger.reserve(pool.account(), pool.settings.limits, reserve);
   if (limit != BindingLimit::none && someone_waits && make_room(desk, limit)) {
@@ -228,6 +236,7 @@ bool Worker::open_one(PoolDesk& desk) {
     if (someone_waits) pool.publish_blocked(shared_.ledger, limit);
     return false;
   }
+  pool.publish_blocked(shared_.ledger, BindingLimit::none);
   ServerConnection& server = servers_.make();
   server.desk = &desk;
   server.facts.id = shared_.fleet.next_id();

@@ -43,6 +43,22 @@ bool Worker::hand_over_if_hungrier(ServerConnection& server) {
   return false;
 }
 
+// A place under a shared limit that was freed for an older waiter of another pool's must not be taken by the one who
+// freed it: the new server would be evicted again, and so on.
+bool Worker::leave_place_to_older(PoolDesk& desk) {
+  PoolAccount& account = desk.pool.account();
+  if (!Ledger::anyone_blocked(account)) return false;
+  const Waiter* own = desk.pool.waiters().front();
+  const TimePoint since = own ? own->since - evict_margin : loop_.now();
+  if (!shared_.ledger.other_pool_is_hungrier(account, since)) return false;
+  const bool by_database = desk.pool.settings.limits.db_connections > 0;
+  if (own) {
+    desk.pool.publish_blocked(shared_.ledger,
+                              by_database ? BindingLimit::max_db_connections : BindingLimit::max_user_connections);
+  }
+  return true;
+}
+
 void Worker::hand_over(ServerConnection& server, unsigned worker) {
   PoolDesk& desk = *server.desk;
   ++desk.stats.handed_over;

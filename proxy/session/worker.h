@@ -218,6 +218,7 @@ class Worker final : public LoopEvents {
   bool evict_one_here(const std::vector<PoolKey>& keys);
   void publish(PoolDesk& desk);
   bool hand_over_if_hungrier(ServerConnection& server);
+  bool leave_place_to_older(PoolDesk& desk);
   void hand_over(ServerConnection& server, unsigned worker);
   void receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Detached> socket);
   void ask_for_donation(PoolDesk& desk);
@@ -286,6 +287,7 @@ class Worker final : public LoopEvents {
   std::map<std::string, bool> paused_, disabled_;
   bool paused_all_ = false;
   Shutdown shutdown_ = Shutdown::no;
+  std::uint64_t recycle_orders_ = 0;           // RECONNECT, KILL and reloads so far; all workers get them alike
   bool stopping_ = false;                      // nothing is opened any more
   Duration shortest_client_idle_{};            // of all client_idle_timeouts in force; 0: none is
 };

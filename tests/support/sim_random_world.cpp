@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include "tests/support/sim_client.h"
@@ -74,6 +75,7 @@ Config RandomWorld::make_config() {
     g.client_login_timeout = seconds(3);
     g.cancel_wait_timeout = milliseconds(draw_.chance(30) ? 2 : 500);
   }
+  g.log_connections = g.log_disconnections = std::getenv("PGWEIR_SIM_LOG") != nullptr;
   config.databases["db2"] = SimHouse::database_entry("db2");
   split_lists(config);
   return config;
