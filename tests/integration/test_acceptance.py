@@ -156,15 +156,17 @@ def test_a_restart_of_the_server_between_pause_and_resume_is_not_noticed(pooler,
         conn.execute("create table day as select i as id, 0 as seen from generate_series(1, 1000) i")
         conn.execute("grant all on day to public")
     for workers in (1, 3):
-        p = pooler(own_cluster, pool_mode="transaction", workers=workers)
+        p = pooler(own_cluster, pool_mode="transaction", workers=workers, default_pool_size=4)
         load = Load(p, 3)
+        eventually(lambda: sum(p.pool("p1")[state] for state in ("sv_active", "sv_idle", "sv_used")) == 4)
         p.command("pause")
         own_cluster.stop("fast")
         own_cluster.start()
         p.command("resume")
         assert load.process.poll() is None
         assert load.end() > 0
-        assert not re.search(r" (WARNING|ERROR|FATAL) ", p.log())
+        warnings = re.findall(r".* (?:WARNING|ERROR|FATAL) .*", p.log())
+        assert not warnings, warnings
 
 
 @pytest.mark.ours
