@@ -18,7 +18,10 @@ void Conversation::on_request(char tag, For whom) {
       return;
     }
     case 'S':
-      if (copy_in_) return;             // the server ignores it
+      if (copy_in_) {                   // the server ignores it, if it still reads the COPY by then
+        sync_in_copy_ = true;
+        return;
+      }
       push({Owed::sync, whom});
       skipping_ = batch_open_ = false;
       return;
@@ -67,6 +70,7 @@ ReplyVerdict Conversation::on_reply(char tag, char first_body_byte) {
       else if (!front_is(Owed::query)) desync(verdict);
       return verdict;
     case 'C': case 'I': case 's':
+      sync_in_copy_ = false;
       if (front_is(Owed::execute)) {
         copy_in_ = false;
         verdict.statements = 1;
@@ -75,6 +79,7 @@ ReplyVerdict Conversation::on_reply(char tag, char first_body_byte) {
         desync(verdict);
       } else {
         copy_in_ = false;
+        answered_ = true;
       }
       return verdict;
     case 'D': case 'd': case 'c': case 'H':
@@ -86,6 +91,7 @@ ReplyVerdict Conversation::on_reply(char tag, char first_body_byte) {
       return verdict;
     case 'V':
       if (!front_is(Owed::function_call)) desync(verdict);
+      answered_ = true;
       return verdict;
     case 'E':
       on_error(verdict);
@@ -106,6 +112,8 @@ void Conversation::complete(Owed kind, ReplyVerdict& verdict) {
 
 void Conversation::on_error(ReplyVerdict& verdict) {
   copy_in_ = false;
+  may_say_more_ |= sync_in_copy_;
+  sync_in_copy_ = false;
   const Entry* next = front();
   if (!next) {
     // A FATAL of the server's own accord, or an error after a Flush: the client should see it. While skipping the
@@ -115,7 +123,7 @@ void Conversation::on_error(ReplyVerdict& verdict) {
   }
   if (next->kind == Owed::sync) return;                 // the commit at the Sync failed; ReadyForQuery follows
   if (!extended(next->kind)) {                          // ReadyForQuery follows by itself
-    query_failed_ = true;
+    query_failed_ = answered_ = true;
     return;
   }
   // A Parse that we sent for the client: the client's own statement fails with it.
@@ -138,6 +146,8 @@ void Conversation::on_ready(ReplyVerdict& verdict, char status) {
   if (const Entry* next = front(); next && (next->kind == Owed::sync || next->kind == Owed::query ||
                                             next->kind == Owed::function_call)) {
     if (next->kind != Owed::sync) {
+      if (!answered_) return may_say_more_ ? void() : desync(verdict);   // it answers something older
+      answered_ = false;
       verdict.statements = 1;
       verdict.failed = query_failed_;
       query_failed_ = false;
@@ -151,6 +161,7 @@ void Conversation::on_ready(ReplyVerdict& verdict, char status) {
     skipping_ = batch_open_ = false;
     return;
   }
+  if (!front() && may_say_more_) return;
   desync(verdict);
 }
 
@@ -165,6 +176,7 @@ void Conversation::on_copy_in() {
   if (ended) copy_in_ = false;
   auto dropped =
       std::remove_if(from, end_of_copy, [](const Entry& e) { return e.kind == Owed::sync; });
+  sync_in_copy_ |= dropped != end_of_copy;
   auto rest = owed_.erase(dropped, ended ? end_of_copy + 1 : end_of_copy);
   const bool synced = std::any_of(rest, owed_.end(), [](const Entry& e) { return e.kind == Owed::sync; });
   if (extended_query && !synced) batch_open_ = true;

@@ -51,6 +51,9 @@ class Conversation {
   TxStatus transaction() const { return transaction_; }
   bool in_copy() const { return copy_in_; }
   bool out_of_sync() const { return out_of_sync_; }
+  // A Sync met a COPY that failed: whether it is answered depends on which the server read first. It may say one
+  // ReadyForQuery more than it owes, so that it must serve nobody else.
+  bool may_say_more() const { return may_say_more_; }
   std::size_t owed_count() const { return owed_.size() - head_; }
   // The reply under way answers the pooler, not the client.
   bool pooler_is_answered() const { return owed_count() > 0 && owed_[head_].whom == For::pooler; }
@@ -85,6 +88,9 @@ class Conversation {
   bool batch_open_ = false;           // extended messages since the last Sync
   bool skipping_ = false;             // the server ignores everything until a Sync that has yet to be sent
   bool copy_in_ = false;              // the server reads CopyData
+  bool answered_ = false;             // the Query or FunctionCall in front has had a result or an error
+  bool sync_in_copy_ = false;         // a Sync went out that the server ignores, unless the COPY fails first
+  bool may_say_more_ = false;
   bool query_failed_ = false;         // the Query or FunctionCall in front had an ErrorResponse
   bool out_of_sync_ = false;          // it said something that answers nothing
 };

@@ -54,6 +54,8 @@ class Framer {
   Bytes offending_header() const { return {offending_.data(), offending_size_}; }
   // Between two messages: nothing half read.
   bool between_messages() const { return remaining_ == 0 && !kept_; }
+  // In the middle of a message whose beginning has been handed out.
+  bool passing() const { return remaining_ > 0; }
   std::size_t kept_bytes() const { return kept_ ? kept_->size() : 0; }
   void limit_length(std::uint32_t length_max) { length_max_ = length_max; }
 

@@ -174,30 +174,42 @@ bool Ledger::admit_socket(int max_client_conn, bool exempt) {
 
 void Ledger::dismiss_socket() { sockets_.fetch_sub(1, std::memory_order_relaxed); }
 
+// Names come from clients who have yet to prove anything: nothing of them may stay when they are gone.
+bool Ledger::admit(std::map<std::string, Shared>& in, const std::string& name, int limit) {
+  auto found = in.find(name);
+  if (found != in.end() && reached(found->second.clients, limit)) return false;
+  if (found == in.end()) {
+    found = in.try_emplace(name).first;
+    found->second.name = name;
+  }
+  ++found->second.clients;
+  return true;
+}
+
+void Ledger::dismiss(std::map<std::string, Shared>& in, const std::string& name) {
+  auto found = in.find(name);
+  PGWEIR_CHECK(found != in.end() && found->second.clients > 0);
+  if (--found->second.clients == 0 && found->second.pools.empty()) in.erase(found);
+}
+
 bool Ledger::admit_database_client(const std::string& database, int limit) {
   std::lock_guard lock(mutex_);
-  Shared& entry = shared(databases_, database);
-  if (reached(entry.clients, limit)) return false;
-  ++entry.clients;
-  return true;
+  return admit(databases_, database, limit);
 }
 
 bool Ledger::admit_user_client(const std::string& user, int limit) {
   std::lock_guard lock(mutex_);
-  Shared& entry = shared(users_, user);
-  if (reached(entry.clients, limit)) return false;
-  ++entry.clients;
-  return true;
+  return admit(users_, user, limit);
 }
 
 void Ledger::dismiss_database_client(const std::string& database) {
   std::lock_guard lock(mutex_);
-  --databases_.at(database).clients;
+  dismiss(databases_, database);
 }
 
 void Ledger::dismiss_user_client(const std::string& user) {
   std::lock_guard lock(mutex_);
-  --users_.at(user).clients;
+  dismiss(users_, user);
 }
 
 void Ledger::keep_welcome(PoolAccount& pool, std::shared_ptr<const Welcome> welcome) {

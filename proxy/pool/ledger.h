@@ -46,6 +46,8 @@ struct PoolAccount {
   std::shared_ptr<const Welcome> welcome;  // null: no server has told yet, or it counts no more
   struct Shared* database_account = nullptr;
   struct Shared* user_account = nullptr;
+  // Servers of the pool opened under a smaller number must not serve any more; see Worker::stale.
+  std::atomic<std::uint64_t> config_generation{0};
   // For each worker since when the oldest waiter waits, in ns on the monotonic clock; 0: nobody waits.
   std::array<std::atomic<std::int64_t>, workers_max> oldest_wait{};
   // How many idle servers each worker has.
@@ -126,6 +128,8 @@ class Ledger {
   Counts user_counts(const std::string& name) const;
 
  private:
+  static bool admit(std::map<std::string, Shared>& in, const std::string& name, int limit);
+  static void dismiss(std::map<std::string, Shared>& in, const std::string& name);
   Shared& shared(std::map<std::string, Shared>& in, const std::string& name);
 
   const unsigned workers_;

@@ -86,8 +86,8 @@ int Pool::connections_wanted(TimePoint now, int servers_everywhere) const {
   if (paused || now < retry_at_) return 0;
   const int opening = static_cast<int>(count(ServerState::login));
   int wanted = static_cast<int>(waiters_.size()) - opening;
-  // What is being tested or held back by a cancel will serve a waiter soon enough.
-  wanted -= static_cast<int>(count(ServerState::tested) + count(ServerState::being_canceled));
+  // What is being tested will serve a waiter soon enough.
+  wanted -= static_cast<int>(count(ServerState::tested));
   if (!login_waiters_.empty() && opening == 0) wanted = std::max(wanted, 1);
   const bool keep_min = settings.forced_user || clients > 0;
   if (keep_min && wanted <= 0 && opening == 0) {

@@ -31,7 +31,7 @@ void Worker::on_cancel_request(ClientSession& requester, std::uint32_t pid, Byte
 }
 
 void Worker::cancel(std::uint32_t index, std::uint32_t secret, unsigned from, Token requester) {
-  ClientSession* client = clients_.at(index);
+  ClientSession* client = index > 0 ? clients_.at(index - 1) : nullptr;
   if (!client || client->secret != secret || !client->logged_in()) {
     log::line(log::Level::log, "failed cancel request");
     return requester_done(from, requester);
@@ -89,7 +89,8 @@ void Worker::open_cancel(ServerConnection& target, unsigned from, Token requeste
   job.lease = target.leases;
   job.requester_worker = from;
   job.requester = requester;
-  job.deadline = loop_.now() + Duration(config_->globals.cancel_wait_timeout);
+  const Duration limit = config_->globals.cancel_wait_timeout;
+  job.deadline = limit > Duration{} ? loop_.now() + limit : TimePoint::max();
   ++target.cancels;
   connector_.connect(target.facts.address, job.token);
 }

@@ -233,6 +233,7 @@ void Worker::on_proven(ClientSession& client) {
   ClientLogin& login = *client.login;
   if (const auto keys = login.login_keys()) shared_.credentials.keep_login_keys(login.user, *keys);
   if (login.for_console) return enter_console(client);
+  login.entry = config_->database(login.database);       // a reload may have come since the StartupMessage
   if (!login.entry) {
     return end_client(client, CloseReason::no_such_database, "no such database: " + login.database);
   }
@@ -302,7 +303,7 @@ void Worker::welcome(ClientSession& client) {
 void Worker::finish_welcome(ClientSession& client, Buffer& out, ClientPhase phase) {
   std::byte secret[4];
   store_be32(secret, client.secret);
-  compose::backend_key_data(out, number_ << 24 | client.token.index, secret);
+  compose::backend_key_data(out, number_ << 24 | (client.token.index + 1), secret);   // 0 is no process id
   if (const std::string& notice = config_->globals.login_notify_message; !notice.empty()) {
     compose::notice_response(out, "NOTICE", "00000", notice);
   }
@@ -351,6 +352,7 @@ PoolDesk& Worker::desk_for(const DatabasePtr& entry, const std::string& database
   if (!place) {
     place = std::make_unique<PoolDesk>(account, number_);
     place->database = entry;
+    place->config_generation = account.config_generation.load();
     settle(*place);
   } else if (place->removed) {
     place->removed = false;

@@ -8,6 +8,7 @@ namespace pgweir {
 
 void Worker::apply_config(std::shared_ptr<const Config> fresh, const Changes& changes) {
   config_ = std::move(fresh);
+  ++recycle_orders_;
   const auto listed = [](const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
@@ -44,6 +45,8 @@ void Worker::remove_database(PoolDesk& desk) {
   log::line(log::Level::log, "dropping database '{}' as it does not exist anymore or inactive auto-database",
             desk.pool.database());
   desk.removed = true;
+  paused_.erase(desk.pool.database());
+  disabled_.erase(desk.pool.database());
   stale(desk);
   clients_.for_each([&](ClientSession& client) {
     if (client.desk() == &desk) end_client(client, CloseReason::database_removed);
@@ -53,7 +56,10 @@ void Worker::remove_database(PoolDesk& desk) {
 
 // Connections made so far are closed as soon as nobody uses them; what they told at login counts no more.
 void Worker::stale(PoolDesk& desk) {
-  ++desk.config_generation;
+  desk.config_generation = recycle_orders_;
+  auto& known = desk.pool.account().config_generation;
+  for (std::uint64_t seen = known; seen < recycle_orders_ && !known.compare_exchange_weak(seen, recycle_orders_);) {
+  }
   desk.welcome_known = false;
   shared_.ledger.keep_welcome(desk.pool.account(), nullptr);
   desk.fast_fail = false;
@@ -113,12 +119,14 @@ void Worker::resume(const std::string& database) {
 }
 
 void Worker::reconnect(const std::string& database) {
+  ++recycle_orders_;
   for (auto& [key, desk] : desks_) {
     if (database.empty() || desk->pool.database() == database) stale(*desk);
   }
 }
 
 void Worker::kill(const std::string& database) {
+  ++recycle_orders_;
   pause(database);
   for (auto& [key, desk] : desks_) {
     if (!database.empty() && desk->pool.database() != database) continue;

@@ -74,7 +74,8 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece) {
   }
   if (client.desk()->mode != PoolMode::session && !allowed_in_shared_mode(client, piece)) return Verdict::end;
   client.server->talk.on_request(piece.tag);
-  note_request(client, loop_.now());
+  // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.
+  if (!client.server->talk.nothing_owed()) note_request(client, loop_.now());
   return Verdict::forward;
 }
 

@@ -100,10 +100,10 @@ void Worker::on_logged_in(ServerConnection& server) {
   if (server.pooled.close_needed || server.facts.config_generation != desk.config_generation || desk.removed) {
     return end_server(server, CloseReason::obsolete_connection);
   }
+  if (desk.pool.paused) return end_server(server, CloseReason::pause_mode);
   if (!desk.database->connect_query.empty()) {
     return start_job(server, ServerJob::connect_query, desk.database->connect_query);
   }
-  if (desk.pool.paused) return end_server(server, CloseReason::pause_mode);
   server.checked = true;
   make_available(server);
 }

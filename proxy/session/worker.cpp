@@ -179,7 +179,10 @@ void Worker::end_client(ClientSession& client, CloseReason reason, const std::st
                count_s(loop_.now() - client.connected_at));
   }
   if (row.pooler_error && globals.log_pooler_errors) log_client(log::Level::warning, client, "pooler error: {}", words);
-  if (row.tell_client && client.stream) {
+  // Behind half a message of the server's our words would be read as the rest of it.
+  const ServerConnection* const held = client.server;
+  const bool cut = held && held->framer.passing() && !held->swallowing;
+  if (row.tell_client && client.stream && !cut) {
     Buffer message;
     compose::error_response(message, "FATAL", sqlstate.empty() ? row.sqlstate : sqlstate, words);
     (void)client.outbox.send(*client.stream, message);
@@ -212,7 +215,7 @@ void Worker::release_for_leaving(ClientSession& client) {
   if (desk && client.logged_in()) --desk->pool.clients;
   if (!client.server) return;
   ServerConnection& server = *client.server;
-  const bool whole = !server.request_cut && server.outbox.empty() && !server.said_fatal && server.framer.between_messages();
+  const bool whole = !server.request_cut && server.outbox.empty() && !server.said_fatal && !server.framer.failed() && server.framer.between_messages();
   if (client.phase == ClientPhase::leasing && whole && policy::reusable_without_client(server.talk)) {
     return give_back(server);
   }
@@ -266,7 +269,8 @@ void Worker::on_server_gone(ServerConnection& server, int) {
   ClientSession* client = server.client;
   if (!client) return end_server(server, CloseReason::server_conn_crashed);
   // A server that has said why it goes has told the client so, too.
-  const CloseReason reason = server.said_fatal ? CloseReason::server_said_fatal : CloseReason::server_conn_crashed;
+  const bool told = server.said_fatal && client->phase != ClientPhase::preparing;
+  const CloseReason reason = told ? CloseReason::server_said_fatal : CloseReason::server_conn_crashed;
   server.said_fatal = true;
   server.close_reason = CloseReason::server_conn_crashed;
   end_client(*client, reason);
