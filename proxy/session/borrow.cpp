@@ -63,7 +63,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   server.checked = false;
   server.request_at = now;
   client.server = &server;
-  client.unnamed_parsed = false;
+  server.statements.unnamed_is_the_clients = false;
   client.phase = ClientPhase::leasing;
   const std::string settings = policy::difference(shared_.tracked, client.parameters, server.facts.parameters);
   if (settings.empty()) {
@@ -76,7 +76,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
 
 void Worker::release_if_possible(ServerConnection& server) {
   const ClientSession* client = server.client;
-  if (!client || client->phase != ClientPhase::leasing) return;
+  if (!client || client->phase != ClientPhase::leasing || client->stalled) return;
   if (server.request_cut || !server.outbox.empty()) return;
   if (!server.framer.between_messages()) return;       // the rest of a notice must not reach the next client
   if (policy::may_release(server.desk->mode, server.talk)) give_back(server);
@@ -91,6 +91,8 @@ void Worker::unlink(ServerConnection& server) {
   ClientSession& client = *server.client;
   server.client = nullptr;
   server.clock.forget();
+  server.assumptions.forget();
+  server.touching = client.stalled = false;
   client.server = nullptr;
   client.in_query = client.in_transaction = false;
   client.phase = ClientPhase::idle;
