@@ -40,7 +40,7 @@ std::string login_failure(const Tally& tally) {
 }
 
 void measure(const LoadPlan& plan, ProcessWatch& watch, Gate& gate, LoadResult& result) {
-  result.logged_in = watch.sample();
+  result.logged_in_rss_bytes = watch.rss_bytes();
   const TimePoint go = clock_now();
   const TimePoint from = go + plan.warmup;
   const TimePoint until = from + plan.duration;
@@ -48,9 +48,10 @@ void measure(const LoadPlan& plan, ProcessWatch& watch, Gate& gate, LoadResult& 
   gate.until = until.time_since_epoch().count();
   gate.go.store(go.time_since_epoch().count(), std::memory_order_release);
   sleep_until(from);
-  result.before = watch.sample();
+  result.before = watch.usage();
   sleep_until(until);
-  result.after = watch.sample();
+  result.after = watch.usage();
+  gate.sampled = true;
   result.seconds = to_seconds(plan.duration);
   if (stop_wished()) result.failure = "stopped";
 }

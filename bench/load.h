@@ -49,11 +49,11 @@ void count_error(std::map<std::string, std::uint64_t>& errors, const std::string
 struct LoadResult {
   std::string failure;  // not empty: nothing was measured, and this is why
   Tally tally;
-  double seconds = 0;           // the window's length
-  double busiest_thread = 0;    // share of a core that the busiest generator thread used, 0 to 1
-  double login_seconds = 0;     // until every client was logged in
-  ProcessSample before, after;  // of the target's processes, around the window
-  ProcessSample logged_in;      // when every client was logged in
+  double seconds = 0;          // the window's length
+  double busiest_thread = 0;   // share of a core that the busiest generator thread used, 0 to 1
+  double login_seconds = 0;    // until every client was logged in
+  ProcessUsage before, after;  // of the target's processes, around the window
+  std::uint64_t logged_in_rss_bytes = 0;  // of theirs, when every client was logged in
 };
 
 // Runs one measurement to its end, blocking. Ends early, with a failure, when Ctrl-C is pressed.

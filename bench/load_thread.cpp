@@ -62,7 +62,7 @@ void LoadThread::run() {
 
 bool LoadThread::over() const {
   if (stop_wished() || gate_.abandoned.load(std::memory_order_relaxed)) return true;
-  if (!going_ || now_ < until_) return false;
+  if (!going_ || now_ < until_ || !gate_.sampled.load(std::memory_order_relaxed)) return false;
   return (under_way_ == 0 && backlog_.empty()) || now_ >= until_ + plan_.drain;
 }
 

@@ -21,6 +21,9 @@ struct Gate {
   std::atomic<std::int64_t> go{0};         // 0: not yet; set last, when `from` and `until` are set
   std::atomic<std::int64_t> from{0};       // the window
   std::atomic<std::int64_t> until{0};
+  // The target's processes have been looked at; only now may clients leave, for with PostgreSQL its
+  // processes leave with them.
+  std::atomic<bool> sampled{false};
   std::atomic<bool> abandoned{false};
 };
 

@@ -63,7 +63,7 @@ int parent_of(int pid) {
   return fields.size() > 1 ? std::atoi(fields[1].c_str()) : 0;
 }
 
-void add_process(int pid, ProcessSample& sample) {
+void add_process(int pid, ProcessUsage& usage) {
   constexpr std::size_t utime = 11;  // of the fields from the third on: see proc(5)
   const auto fields = stat_fields(pid);
   if (fields.size() < utime + 4) return;
@@ -74,18 +74,20 @@ void add_process(int pid, ProcessSample& sample) {
     const std::string at = fmt::format("/proc/{}/task/{}/", pid, thread);
     threads_us += std::atof(contents(at + "schedstat").c_str()) / 1e3;
     const std::string status = contents(at + "status");
-    sample.voluntary += number_after(status, "\nvoluntary_ctxt_switches:");
-    sample.involuntary += number_after(status, "nonvoluntary_ctxt_switches:");
+    usage.voluntary += number_after(status, "\nvoluntary_ctxt_switches:");
+    usage.involuntary += number_after(status, "nonvoluntary_ctxt_switches:");
   }
   // schedstat is exact but knows living threads only; stat knows the dead ones, in ticks.
-  sample.cpu_us += std::max(threads_us, ticks(utime) + ticks(utime + 1));
-  sample.cpu_us += ticks(utime + 2) + ticks(utime + 3);  // children that have been waited for
+  usage.cpu_us += std::max(threads_us, ticks(utime) + ticks(utime + 1));
+  usage.cpu_us += ticks(utime + 2) + ticks(utime + 3);  // children that have been waited for
+}
+
+std::uint64_t rss_of(int pid) {
   const std::string rollup = contents(fmt::format("/proc/{}/smaps_rollup", pid));
   const std::uint64_t kib =
       rollup.empty() ? number_after(contents(fmt::format("/proc/{}/status", pid)), "VmRSS:")
                      : number_after(rollup, "\nRss:");
-  sample.rss_bytes += kib * 1024;
-  ++sample.processes;
+  return kib * 1024;
 }
 
 // The processes given and all that descend from them. By parent, for not every kernel lists
@@ -146,10 +148,16 @@ bool holds_one_of(int pid, const std::set<std::string>& inodes) {
 
 }  // namespace
 
-ProcessSample ProcessWatch::sample() const {
-  ProcessSample sample;
-  for (const int pid : families_of(pids_)) add_process(pid, sample);
-  return sample;
+ProcessUsage ProcessWatch::usage() const {
+  ProcessUsage usage;
+  for (const int pid : families_of(pids_)) add_process(pid, usage);
+  return usage;
+}
+
+std::uint64_t ProcessWatch::rss_bytes() const {
+  std::uint64_t sum = 0;
+  for (const int pid : families_of(pids_)) sum += rss_of(pid);
+  return sum;
 }
 
 std::vector<int> listeners_on(const Address& address) {

@@ -9,12 +9,10 @@
 namespace pgweir::bench {
 
 // Sums over the processes watched and their descendants.
-struct ProcessSample {
+struct ProcessUsage {
   double cpu_us = 0;  // all threads, children that have ended included
   std::uint64_t voluntary = 0;
   std::uint64_t involuntary = 0;
-  std::uint64_t rss_bytes = 0;
-  unsigned processes = 0;
 };
 
 class ProcessWatch {
@@ -23,7 +21,9 @@ class ProcessWatch {
 
   bool knows_any() const { return !pids_.empty(); }
   const std::vector<int>& pids() const { return pids_; }
-  ProcessSample sample() const;
+  ProcessUsage usage() const;
+  // Slower: the kernel walks page tables for it. Memory that processes share counts for each.
+  std::uint64_t rss_bytes() const;
 
  private:
   std::vector<int> pids_;

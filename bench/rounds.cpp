@@ -26,7 +26,7 @@ std::vector<Watched> watch_all(const RunOptions& options) {
   std::vector<Watched> all;
   for (const Target& target : options.targets) {
     ProcessWatch watch(target.pids.empty() ? listeners_on(target.address) : target.pids);
-    const std::uint64_t rss = watch.sample().rss_bytes;
+    const std::uint64_t rss = watch.rss_bytes();
     if (!watch.knows_any() && !options.quiet)
       fmt::print(stderr, "{}: its processes are unknown, so no CPU and memory\n", target.name);
     all.push_back({&target, std::move(watch), rss});
@@ -57,11 +57,11 @@ void add_process_figures(Row& row, const Results& results, std::uint64_t rss_bef
     return (r.after.cpu_us - r.before.cpu_us) / 1e6 / r.seconds;
   });
   row.rss_mib = spread_over(results, [](const LoadResult& r) {
-    return static_cast<double>(r.logged_in.rss_bytes) / (1 << 20);
+    return static_cast<double>(r.logged_in_rss_bytes) / (1 << 20);
   });
   row.client_bytes = spread_over(results, [&](const LoadResult& r) {
     const double grown =
-        static_cast<double>(r.logged_in.rss_bytes) - static_cast<double>(rss_before);
+        static_cast<double>(r.logged_in_rss_bytes) - static_cast<double>(rss_before);
     return std::max(grown, 0.0) / connections;
   });
 }
@@ -77,6 +77,14 @@ void add_figures_per_transaction(Row& row, const Results& results) {
   row.involuntary = spread_over(results, [](const LoadResult& r) {
     return (static_cast<double>(r.after.involuntary) - static_cast<double>(r.before.involuntary)) /
            transactions(r);
+  });
+}
+
+// Sums that fall instead of rising have lost a process: the target was stopped or crashed
+// meanwhile.
+bool any_process_left(const Results& results) {
+  return std::any_of(results.begin(), results.end(), [](const LoadResult& r) {
+    return r.after.cpu_us < r.before.cpu_us || r.after.voluntary < r.before.voluntary;
   });
 }
 
@@ -112,7 +120,7 @@ Row sum_up(const Watched& watched, Protocol protocol, unsigned clients, unsigned
   row.p99 = quantile_us(measured, 0.99);
   row.p999 = quantile_us(measured, 0.999);
   row.longest = quantile_us(measured, 1);
-  if (!watched.watch.knows_any()) return row;
+  if (!watched.watch.knows_any() || any_process_left(measured)) return row;
   add_process_figures(row, measured, watched.rss_before, clients + idle);
   if (row.completed + row.failed > 0) add_figures_per_transaction(row, measured);
   return row;

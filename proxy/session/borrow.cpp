@@ -65,6 +65,8 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   client.server = &server;
   server.statements.unnamed_is_the_clients = false;
   client.phase = ClientPhase::leasing;
+  log_client(log::Level::debug, client, "gets server S-{}, waited {} us", static_cast<const void*>(&server),
+             count_us(client.last_wait));
   const std::string settings = policy::difference(shared_.tracked, client.parameters, server.facts.parameters);
   if (settings.empty()) {
     update_reading(client);
@@ -76,10 +78,13 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
 
 void Worker::release_if_possible(ServerConnection& server) {
   const ClientSession* client = server.client;
-  if (!client || client->phase != ClientPhase::leasing || client->stalled) return;
+  if (!client || client->phase != ClientPhase::leasing || client->held) return;
   if (server.request_cut || !server.outbox.empty()) return;
   if (!server.framer.between_messages()) return;       // the rest of a notice must not reach the next client
-  if (policy::may_release(server.desk->mode, server.talk)) give_back(server);
+  if (!policy::may_release(server.desk->mode, server.talk)) return;
+  // A client that has read a FATAL expects its connection to close, though its own request was over.
+  if (server.said_fatal) return end_client(*server.client, CloseReason::server_said_fatal);
+  give_back(server);
 }
 
 void Worker::give_back(ServerConnection& server) {
@@ -121,7 +126,7 @@ void Worker::after_use(ServerConnection& server) {
 
 // Closes a server that must not serve anybody else.
 bool Worker::close_if_unfit(ServerConnection& server) {
-  const PoolDesk& desk = *server.desk;
+  PoolDesk& desk = *server.desk;
   CloseReason reason = CloseReason::none;
   if (server.said_fatal) {
     reason = CloseReason::server_conn_crashed;
@@ -133,10 +138,19 @@ bool Worker::close_if_unfit(ServerConnection& server) {
     reason = CloseReason::server_lifetime_over;
   } else if (desk.pool.paused) {
     reason = CloseReason::pause_mode;
+  } else if (desk.over_size && is_over_size(desk)) {
+    reason = CloseReason::too_many_servers;
   }
   if (reason == CloseReason::none) return false;
   end_server(server, reason);
   return true;
+}
+
+bool Worker::is_over_size(PoolDesk& desk) {
+  const ServerLimits& limits = desk.pool.settings.limits;
+  desk.over_size = limits.pool_size > 0 &&
+                   shared_.ledger.pool_servers(desk.pool.account()) > limits.pool_size + limits.reserve_size;
+  return desk.over_size;
 }
 
 // A server that anybody may have: another worker's client who waits longer, the first of our own, or the shelf.
@@ -154,7 +168,8 @@ void Worker::make_available(ServerConnection& server) {
   }
   auto& client = *static_cast<ClientSession*>(waiter->session);
   grant(server.pooled, client);
-  if (client.phase == ClientPhase::leasing) feed_held(client);
+  // Not from here: its request may end it, which frees the server for the next in line, and so on to the last.
+  if (client.phase == ClientPhase::leasing) to_feed_.push_back(client.token);
 }
 
 void Worker::serve_waiters(PoolDesk& desk) {
@@ -195,6 +210,8 @@ bool Worker::no_server_works(const PoolDesk& desk) const {
 void Worker::open_wanted(PoolDesk& desk) {
   if (stopping_ || desk.removed || shutdown_ == Shutdown::wait_for_servers) return;
   Pool& pool = desk.pool;
+  // An idle server of another worker's is here sooner than a new one.
+  if (!pool.waiters().empty()) ask_for_donation(desk);
   const int everywhere = pool.settings.min_pool_size > 0 ? shared_.ledger.pool_servers(pool.account()) : 0;
   int wanted = pool.connections_wanted(loop_.now(), everywhere);
   while (wanted-- > 0 && open_one(desk)) {

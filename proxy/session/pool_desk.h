@@ -11,6 +11,12 @@
 
 namespace pgweir {
 
+// What a server told at its login, for the workers that have none of their own. Immutable.
+struct Welcome {
+  Buffer statuses;
+  policy::SharedParameters parameters;
+};
+
 struct PoolDesk {
   PoolDesk(PoolAccount& account, unsigned worker) : pool(account, worker) {}
 
@@ -20,6 +26,8 @@ struct PoolDesk {
   PoolMode mode = PoolMode::session;
   std::uint64_t config_generation = 0;         // grows when connections made before must not be used any more
   bool removed = false;                        // its database is gone from the configuration
+  bool over_size = false;                      // pool_size has shrunk below what is open
+  TimePoint unused_since{};                    // no client and no server since; TimePoint{}: it is used
   bool waiting_for_donor = false;              // another worker was asked for an idle server
   TimePoint asked_to_evict_at{};               // other workers were asked to close one of another pool's
   std::size_t next_host = 0;                   // of a host list, round robin

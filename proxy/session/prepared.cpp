@@ -298,17 +298,15 @@ bool Worker::renew_unnamed(ClientSession& client, Run& run) {
 // The statement on the client's server, where it is prepared first if need be. Null: the client has left.
 const policy::ServerStatements::Prepared* Worker::prepare(ClientSession& client, const StatementRef& statement, Run& run) {
   ServerConnection& server = *client.server;
+  const auto max = static_cast<std::size_t>(config_->globals.max_prepared_statements);
   if (auto* there = server.statements.find(*statement)) {
     if (!there->stale()) {
       server.statements.touch(*there);
-      return there;
+      return drop_surplus(client, max, run) ? there : nullptr;
     }
     if (!close_there(client, *server.statements.remove(*statement), run)) return nullptr;
   }
-  const auto max = static_cast<std::size_t>(config_->globals.max_prepared_statements);
-  while (auto surplus = server.statements.drop_surplus(max - 1)) {
-    if (!close_there(client, std::move(*surplus), run)) return nullptr;
-  }
+  if (!drop_surplus(client, max - 1, run)) return nullptr;
   const ServerName name(statement->id);
   if (!say_parse(client, name.view(), statement->identity(), run)) return nullptr;
   ++client.desk()->stats.server_parses;
@@ -318,6 +316,14 @@ const policy::ServerStatements::Prepared* Worker::prepare(ClientSession& client,
   assumption.statement = statement;
   server.assumptions.push(std::move(assumption));
   return &server.statements.add(statement, statement->id);
+}
+
+// More than `max` are there after a batch that needed them all.
+bool Worker::drop_surplus(ClientSession& client, std::size_t max, Run& run) {
+  while (auto surplus = client.server->statements.drop_surplus(max)) {
+    if (!close_there(client, std::move(*surplus), run)) return false;
+  }
+  return true;
 }
 
 bool Worker::close_there(ClientSession& client, policy::ServerStatements::Prepared prepared, Run& run) {

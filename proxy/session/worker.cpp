@@ -40,6 +40,7 @@ Worker::Worker(unsigned number, const Commons& commons, std::shared_ptr<const Co
       random_(static_cast<std::minstd_rand::result_type>(seed | 1)),
       statements_(number + 1, workers_max) {
   find_shortest_client_idle();
+  prepare_forced_pools();
 }
 
 Worker::~Worker() { end_all(); }
@@ -129,12 +130,10 @@ void Worker::on_connect_failed(Token token, const std::string& reason) {
 }
 
 void Worker::on_turn_end() {
-  // Ending one may end another, so that both lists may grow while they are worked through.
-  for (std::size_t i = 0; i < gone_clients_.size(); ++i) {
-    ClientSession* client = clients_.find(gone_clients_[i]);
-    if (client && client->phase != ClientPhase::leaving) on_client_gone(*client, 0);
-  }
-  gone_clients_.clear();
+  do {
+    end_gone_clients();
+    feed_granted();
+  } while (!gone_clients_.empty());
   for (std::size_t i = 0; i < look_again_.size(); ++i) {
     auto found = desks_.find(look_again_[i]);
     if (found != desks_.end()) open_wanted(*found->second);
@@ -147,6 +146,23 @@ void Worker::on_turn_end() {
     else cancels_.bury(token);
   }
   to_bury_.clear();
+}
+
+// Ending one may make another one's send fail, so that the list may grow meanwhile.
+void Worker::end_gone_clients() {
+  for (std::size_t i = 0; i < gone_clients_.size(); ++i) {
+    ClientSession* client = clients_.find(gone_clients_[i]);
+    if (client && client->phase != ClientPhase::leaving) on_client_gone(*client, 0);
+  }
+  gone_clients_.clear();
+}
+
+void Worker::feed_granted() {
+  for (std::size_t i = 0; i < to_feed_.size(); ++i) {
+    ClientSession* client = clients_.find(to_feed_[i]);
+    if (client && client->phase == ClientPhase::leasing) feed_held(*client);
+  }
+  to_feed_.clear();
 }
 
 // --- ending

@@ -167,6 +167,7 @@ class Worker final : public LoopEvents {
   void welcome(ClientSession& client);
   void finish_welcome(ClientSession& client, Buffer& out, ClientPhase phase);
   void welcome_waiting(PoolDesk& desk);
+  bool knows_welcome(PoolDesk& desk);
   Route& route(const std::string& database, const std::string& user, const DatabasePtr& entry);
   PoolDesk& desk_for(const DatabasePtr& entry, const std::string& database, const std::string& user);
   void settle(PoolDesk& desk);                 // works out its settings from the configuration
@@ -189,6 +190,8 @@ class Worker final : public LoopEvents {
   void tell_answers(ClientSession& client);
   void hold(ClientSession& client, Bytes bytes);
   void feed_held(ClientSession& client);
+  void feed_granted();
+  void end_gone_clients();
   void from_server(ServerConnection& server, Bytes input);
   bool on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client);
   bool on_server_reply(ServerConnection& server, const Piece& piece);
@@ -219,6 +222,7 @@ class Worker final : public LoopEvents {
   bool renew_unnamed(ClientSession& client, Run& run);
   const policy::ServerStatements::Prepared* prepare(ClientSession& client, const policy::StatementRef& statement,
                                                     Run& run);
+  bool drop_surplus(ClientSession& client, std::size_t max, Run& run);
   bool close_there(ClientSession& client, policy::ServerStatements::Prepared prepared, Run& run);
   bool say_parse(ClientSession& client, std::string_view name, Bytes identity, Run& run);
   template <typename F>
@@ -239,6 +243,7 @@ class Worker final : public LoopEvents {
   void after_use(ServerConnection& server);
   void make_available(ServerConnection& server);
   bool close_if_unfit(ServerConnection& server);
+  bool is_over_size(PoolDesk& desk);
   bool needs_check(const PoolDesk& desk, const PooledServer& pooled) const;
   bool check_one(PoolDesk& desk);
   bool no_server_works(const PoolDesk& desk) const;
@@ -292,7 +297,9 @@ class Worker final : public LoopEvents {
   void sweep_waiters(PoolDesk& desk, TimePoint now);
   void sweep_servers(PoolDesk& desk, TimePoint now);
   void sweep_active(PoolDesk& desk, TimePoint now);
+  void sweep_unused_pools(TimePoint now);
   void find_shortest_client_idle();
+  void prepare_forced_pools();
   bool lifetime_over(const PoolDesk& desk, const PooledServer& server, TimePoint now) const;
 
   const unsigned number_;
@@ -315,6 +322,7 @@ class Worker final : public LoopEvents {
   using ByAge = List<ClientSession, &ClientSession::by_age>;
   ByAge logins_, idle_clients_;                // oldest first
   std::vector<Token> gone_clients_;            // a send to them failed in this turn
+  std::vector<Token> to_feed_;                 // clients who got a server in this turn; their held bytes go out
   std::vector<PoolKey> look_again_;            // pools that may be able to open a server now
   std::vector<Token> to_bury_;
   Slab<CancelJob> cancels_{Token::Kind::cancel};
