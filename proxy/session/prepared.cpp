@@ -36,6 +36,7 @@ Worker::Verdict Worker::judge_statement(ClientSession& client, const Piece& piec
   if (piece.tag != 'S' && (server.talk.skipping() || server.talk.in_copy())) return pass(client, piece);
   if (server.talk.nothing_owed()) {
     server.touching = false;
+    server.names_in_flight.clear();
     if (!server.talk.batch_open()) server.statements.begin_epoch();
   }
   switch (piece.tag) {
@@ -167,6 +168,7 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
   if (!view) return pass(client, piece);
   if (view->statement.empty()) {
     const StatementRef& unnamed = client.statements.unnamed;
+    if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
     if (!server.statements.unnamed_is_the_clients) {
       if (!server.talk.earlier_is_answered()) return stall(client, run);
       if (!renew_unnamed(client, run)) return Verdict::end;
@@ -188,7 +190,7 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
       !add(client, run, body.subspan(view->statement_end))) {
     return Verdict::end;
   }
-  server.talk.on_request('B', For::client, {false, there->id});
+  server.talk.on_request('B', For::client, note_name(server, there->id, view->statement));
   server.touching |= statement->text->touches_statements;
   server.clock.on_bind(view->portal, view->statement, statement->text->sql());
   return Verdict::replace;
@@ -199,6 +201,7 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
   const auto view = read_describe(piece.body());
   if (!view || view->kind != 'S') return pass(client, piece);
   if (view->name.empty()) {
+    if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
     if (!server.statements.unnamed_is_the_clients) {
       if (!server.talk.earlier_is_answered()) return stall(client, run);
       if (!renew_unnamed(client, run)) return Verdict::end;
@@ -212,7 +215,7 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
   if (!there) return Verdict::end;
   if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::describe(out, 'S', ServerName(there->id).view()); }))
     return Verdict::end;
-  server.talk.on_request('D', For::client, {false, there->id});
+  server.talk.on_request('D', For::client, note_name(server, there->id, view->name));
   return Verdict::replace;
 }
 
@@ -265,6 +268,14 @@ Worker::Verdict Worker::judge_query(ClientSession& client, const Piece& piece, R
 
 // Which names there are depends on replies that have not come yet.
 bool Worker::in_doubt(ServerConnection& server) { return server.touching || server.assumptions.names_in_doubt(); }
+
+// An error about our name for a statement is to bear the one that the client used: two of its may share a statement.
+Note Worker::note_name(ServerConnection& server, std::uint64_t id, std::string_view name) {
+  const std::size_t at = server.names_in_flight.size();
+  if (at + name.size() >= mark_name_max) return {false, id};
+  server.names_in_flight.append(name).push_back('\0');
+  return {false, id | (at + 1) << mark_id_bits};
+}
 
 // Keeps the message, and all behind it, until the server has answered everything it has been sent.
 Worker::Verdict Worker::stall(ClientSession& client, Run& run) {

@@ -37,16 +37,20 @@ void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const
   const ReportView report(piece.body());
   renamed_id_ = 0;
   if (verdict.mark != 0) {
-    policy::Statement* statement = server.statements.by_id(verdict.mark);
+    const std::uint64_t id = verdict.mark & ((std::uint64_t{1} << mark_id_bits) - 1);
+    const std::uint64_t name_at = verdict.mark >> mark_id_bits;
+    policy::Statement* statement = server.statements.by_id(id);
     if (statement && report.sqlstate() == "0A000" && report.field('R') == "RevalidateCachedQuery") {
       // "cached plan must not change result type": from now on it is prepared anew wherever it is used.
       ++statement->version;
     }
     if (report.sqlstate() == "26000") server.statements.suspect_all();
     if (server.client && as_text(piece.body()).find("PGBOUNCER_") != std::string_view::npos) {
-      renamed_id_ = verdict.mark;
+      renamed_id_ = id;
       const std::string_view next = verdict.failed_is_noted ? server.assumptions.next_name() : std::string_view{};
-      renamed_to_ = !next.empty() ? next : statement ? server.client->statements.name_of(*statement) : std::string_view{};
+      renamed_to_ = !next.empty() ? next
+                    : name_at > 0 ? std::string_view(server.names_in_flight.c_str() + name_at - 1)
+                    : statement ? server.client->statements.name_of(*statement) : std::string_view{};
     }
   }
   if (verdict.notes_dropped > 0 && server.client) {

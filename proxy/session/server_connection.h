@@ -59,6 +59,7 @@ struct ServerConnection {
   policy::StatementClock clock;
   policy::ServerStatements statements;
   policy::Assumptions assumptions;
+  std::string names_in_flight;                 // what the client calls the statements of requests under way
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it

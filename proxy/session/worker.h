@@ -64,6 +64,10 @@ class ConsolePort {
 // How far the process is on its way out.
 enum class Shutdown : std::uint8_t { no, wait_for_servers, wait_for_clients };
 
+// The mark of a request that names a prepared statement: its id, and above it where its name is, plus 1 (0: unknown).
+inline constexpr unsigned mark_id_bits = 40;
+inline constexpr std::size_t mark_name_max = std::size_t{1} << 23;
+
 // What all workers share. Outlives them.
 struct Commons {
   Ledger& ledger;
@@ -219,6 +223,7 @@ class Worker final : public LoopEvents {
   Verdict judge_query(ClientSession& client, const Piece& piece, Run& run);
   Verdict stall(ClientSession& client, Run& run);
   bool in_doubt(ServerConnection& server);
+  static Note note_name(ServerConnection& server, std::uint64_t id, std::string_view name);
   bool renew_unnamed(ClientSession& client, Run& run);
   const policy::ServerStatements::Prepared* prepare(ClientSession& client, const policy::StatementRef& statement,
                                                     Run& run);

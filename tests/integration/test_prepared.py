@@ -325,7 +325,7 @@ def test_T31_the_bound_holds_with_many_clients(pooler, cluster):
     for conn in clients[:3]:
         conn.ask("begin")
         assert len(server_names(conn)) <= 10
-    assert sorted(row["prepared_statements"] for row in p.command("show servers")) == ["10"] * 3
+    assert max(int(row["prepared_statements"]) for row in p.command("show servers")) == 10
     assert {row["prepared_statements"] for row in p.command("show clients") if row["database"] == "p0"} == {"5"}
 
 

@@ -37,10 +37,15 @@ class Assumptions {
  public:
   void push(Assumption assumption);
   // The server got a Sync or a Query: what follows runs even if what came before fails.
-  void on_boundary() { names_boundary_ = names_pushed_; }
+  void on_boundary() {
+    names_boundary_ = names_pushed_;
+    unnamed_in_batch_ = false;
+  }
   // A name, or a statement on the server, depends on requests of an earlier batch that are not answered yet: whoever
   // needs to know it has to wait.
   bool names_in_doubt() const { return names_boundary_ > names_popped_; }
+  // An earlier batch that is not answered yet put the client's unnamed statement where there was another's.
+  bool unnamed_in_doubt() const { return !unnamed_in_batch_ && strangers_replaced_ > 0; }
   bool empty() const { return head_ == log_.size(); }
 
   // The next `count` have come true. False: one did that could not. `pool` is the key it happened in.
@@ -55,12 +60,17 @@ class Assumptions {
   static bool about_names(const Assumption& a) {
     return a.what != Assumption::What::unnamed && a.what != Assumption::What::renewed;
   }
+  static bool replaces_strangers(const Assumption& a) {
+    return a.what == Assumption::What::renewed || (a.what == Assumption::What::unnamed && !a.unnamed_was_the_clients);
+  }
   static void take_back_one(Assumption& a, ClientStatements& client, ServerStatements& server);
   void pop(unsigned count);
 
   std::vector<Assumption> log_;      // from head_ on
   std::size_t head_ = 0;
   std::uint64_t names_pushed_ = 0, names_popped_ = 0, names_boundary_ = 0;
+  unsigned strangers_replaced_ = 0;
+  bool unnamed_in_batch_ = false;
 };
 
 }  // namespace pgweir::policy
