@@ -240,6 +240,14 @@ void parse_as(Buffer& out, std::string_view statement, Bytes identity) {
   writer.end();
 }
 
+void parse_head(Buffer& out, std::string_view statement, std::size_t rest_bytes) {
+  const std::size_t length_at = out.size() + 1;
+  WireWriter writer(out);
+  writer.begin('P');
+  writer.cstring(statement);
+  store_be32(out.data() + length_at, static_cast<std::uint32_t>(out.size() - length_at + rest_bytes));
+}
+
 void bind(Buffer& out, std::string_view portal, std::string_view statement,
           std::span<const std::optional<std::string_view>> values) {
   WireWriter writer(out);

@@ -71,6 +71,8 @@ void query(Buffer& out, std::string_view sql);
 void parse(Buffer& out, std::string_view statement, std::string_view sql, Bytes type_oids = {});
 // A Parse whose body behind the name is given as it came from a client (ParseView::identity).
 void parse_as(Buffer& out, std::string_view statement, Bytes identity);
+// The beginning of a Parse whose body behind the name, `rest_bytes` long, the caller sends afterwards.
+void parse_head(Buffer& out, std::string_view statement, std::size_t rest_bytes);
 // Parameters and results in text format; nothing stands for NULL.
 void bind(Buffer& out, std::string_view portal, std::string_view statement,
           std::span<const std::optional<std::string_view>> values = {});

@@ -4,7 +4,7 @@
 
 namespace pgweir {
 
-void Conversation::on_request(char tag, For whom) {
+void Conversation::on_request(char tag, For whom, Note note) {
   switch (tag) {
     case 'P': case 'B': case 'D': case 'E': case 'C': {
       if (skipping_) return;
@@ -13,7 +13,7 @@ void Conversation::on_request(char tag, For whom) {
                         : tag == 'D' ? Owed::describe
                         : tag == 'E' ? Owed::execute
                                      : Owed::close;
-      push({kind, whom});
+      push({kind, whom, 0, note.noted, note.mark});
       batch_open_ = true;
       return;
     }
@@ -27,7 +27,7 @@ void Conversation::on_request(char tag, For whom) {
       return;
     case 'Q': case 'F':
       if (skipping_) return;
-      push({tag == 'Q' ? Owed::query : Owed::function_call, whom});
+      push({tag == 'Q' ? Owed::query : Owed::function_call, whom, 0, note.noted, note.mark});
       batch_open_ = false;
       return;
     case 'c': case 'f':
@@ -73,7 +73,7 @@ ReplyVerdict Conversation::on_reply(char tag, char first_body_byte) {
       sync_in_copy_ = false;
       if (front_is(Owed::execute)) {
         copy_in_ = false;
-        verdict.statements = 1;
+        verdict.statements = next->whom == For::client;
         pop();
       } else if (!front_is(Owed::query) || tag == 's') {
         desync(verdict);
@@ -122,19 +122,24 @@ void Conversation::on_error(ReplyVerdict& verdict) {
     return;
   }
   if (next->kind == Owed::sync) return;                 // the commit at the Sync failed; ReadyForQuery follows
+  verdict.mark = next->mark;
   if (!extended(next->kind)) {                          // ReadyForQuery follows by itself
     query_failed_ = answered_ = true;
     return;
   }
-  // A Parse that we sent for the client: the client's own statement fails with it.
-  verdict.disposition = Disposition::forward;
+  bool clients = false;
+  verdict.failed_is_noted = next->noted;
   while (const Entry* e = front()) {
     if (e->kind == Owed::sync) break;
-    if (e->kind == Owed::execute) ++verdict.statements;
-    pop();
+    clients |= e->whom == For::client;
+    verdict.statements += e->kind == Owed::execute && e->whom == For::client;
+    verdict.notes_dropped += e->noted;
+    drop();
   }
   verdict.failed = verdict.statements > 0;
   if (!front()) skipping_ = true;
+  // A Parse that we sent for the client: the client's own statement fails with it. A batch of ours alone is ours.
+  if (clients || !front() || front()->whom == For::client) verdict.disposition = Disposition::forward;
 }
 
 void Conversation::on_ready(ReplyVerdict& verdict, char status) {
@@ -148,7 +153,7 @@ void Conversation::on_ready(ReplyVerdict& verdict, char status) {
     if (next->kind != Owed::sync) {
       if (!answered_) return may_say_more_ ? void() : desync(verdict);   // it answers something older
       answered_ = false;
-      verdict.statements = 1;
+      verdict.statements = next->whom == For::client;
       verdict.failed = query_failed_;
       query_failed_ = false;
     }
@@ -177,6 +182,7 @@ void Conversation::on_copy_in() {
   auto dropped =
       std::remove_if(from, end_of_copy, [](const Entry& e) { return e.kind == Owed::sync; });
   sync_in_copy_ |= dropped != end_of_copy;
+  ends_owed_ -= static_cast<unsigned>(end_of_copy - dropped);
   auto rest = owed_.erase(dropped, ended ? end_of_copy + 1 : end_of_copy);
   const bool synced = std::any_of(rest, owed_.end(), [](const Entry& e) { return e.kind == Owed::sync; });
   if (extended_query && !synced) batch_open_ = true;
@@ -187,18 +193,17 @@ void Conversation::drop_settled() {
   while (front_is(Owed::copy_end)) pop();
 }
 
-void Conversation::take_fakes(Buffer& out) {
+char Conversation::take_fake() {
   drop_settled();
-  while (front_is(Owed::fake)) {
-    const std::byte message[] = {static_cast<std::byte>(owed_[head_].reply_tag), std::byte{0}, std::byte{0},
-                                 std::byte{0}, std::byte{4}};
-    append(out, message);
-    pop();
-    drop_settled();
-  }
+  if (!front_is(Owed::fake)) return 0;
+  const char tag = owed_[head_].reply_tag;
+  pop();
+  drop_settled();
+  return tag;
 }
 
-void Conversation::pop() {
+void Conversation::drop() {
+  ends_owed_ -= ends_batch(owed_[head_].kind);
   ++head_;
   if (head_ == owed_.size()) {
     owed_.clear();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "protocol/bytes.h"
@@ -24,6 +25,16 @@ struct ReplyVerdict {
   Disposition disposition = Disposition::forward;
   unsigned statements = 0;          // how many Query, Execute and FunctionCall are over; after an error several
   bool failed = false;              // ... and the first of them failed; the others never ran
+  // After an error in a batch:
+  unsigned notes_dropped = 0;       // how many noted requests will never be answered
+  bool failed_is_noted = false;     // the one that failed is the first of these
+  std::uint64_t mark = 0;           // of the one that failed
+};
+
+// What the sender of a request wants to hear about it.
+struct Note {
+  bool noted = false;               // counted when it is answered (take_settled), or dropped (ReplyVerdict)
+  std::uint64_t mark = 0;           // told when it fails
 };
 
 // Owned by the ServerConnection, used on its thread.
@@ -33,14 +44,19 @@ struct ReplyVerdict {
 class Conversation {
  public:
   // Notes a message on its way to the server. `tag` is the frontend message type.
-  void on_request(char tag, For whom = For::client);
+  void on_request(char tag, For whom = For::client, Note note = {});
   // Notes a ParseComplete ('1') or CloseComplete ('3') that we owe the client ourselves, in order.
-  void owe_fake(char reply_tag) { push({Owed::fake, For::client, reply_tag}); }
+  void owe_fake(char reply_tag, bool noted = false) {
+    push({Owed::fake, For::client, reply_tag, noted});
+    batch_open_ = true;
+  }
 
   // Judges a backend message (its first piece). `first_body_byte` counts for ReadyForQuery only.
   ReplyVerdict on_reply(char tag, char first_body_byte);
-  // Appends the fakes whose turn has come.
-  void take_fakes(Buffer& out);
+  // The tag of the fake whose turn has come, which is then no longer owed; 0: none has.
+  char take_fake();
+  // How many noted requests were answered, fakes among them, since the last call.
+  unsigned take_settled() { return std::exchange(settled_, 0u); }
 
   // Nothing owed, no COPY open, no batch without its Sync: the server could start something new.
   bool at_rest() const {
@@ -54,6 +70,12 @@ class Conversation {
   // A Sync met a COPY that failed: whether it is answered depends on which the server read first. It may say one
   // ReadyForQuery more than it owes, so that it must serve nobody else.
   bool may_say_more() const { return may_say_more_; }
+  // The server ignores everything up to the next Sync.
+  bool skipping() const { return skipping_; }
+  // Extended messages have been sent since the last Sync.
+  bool batch_open() const { return batch_open_; }
+  // Nothing of an earlier batch, or of a Query, is still to come.
+  bool earlier_is_answered() const { return ends_owed_ == 0; }
   std::size_t owed_count() const { return owed_.size() - head_; }
   // The reply under way answers the pooler, not the client.
   bool pooler_is_answered() const { return owed_count() > 0 && owed_[head_].whom == For::pooler; }
@@ -68,10 +90,22 @@ class Conversation {
     Owed kind;
     For whom;
     char reply_tag = 0;
+    bool noted = false;
+    std::uint64_t mark = 0;
   };
 
-  void push(Entry entry) { owed_.push_back(entry); }
-  void pop();
+  void push(Entry entry) {
+    ends_owed_ += ends_batch(entry.kind);
+    owed_.push_back(entry);
+  }
+  void pop() {
+    settled_ += owed_[head_].noted;
+    drop();
+  }
+  void drop();
+  static bool ends_batch(Owed kind) {
+    return kind == Owed::sync || kind == Owed::query || kind == Owed::function_call;
+  }
   void drop_settled();
   const Entry* front() const { return owed_count() > 0 ? &owed_[head_] : nullptr; }
   static bool extended(Owed kind) { return kind <= Owed::close; }
@@ -84,6 +118,8 @@ class Conversation {
 
   std::vector<Entry> owed_;           // from head_ on; the part before is spent
   std::size_t head_ = 0;
+  unsigned settled_ = 0;
+  unsigned ends_owed_ = 0;            // how many of owed_ are a Sync, Query or FunctionCall
   TxStatus transaction_ = TxStatus::idle;
   bool batch_open_ = false;           // extended messages since the last Sync
   bool skipping_ = false;             // the server ignores everything until a Sync that has yet to be sent

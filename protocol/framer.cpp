@@ -14,7 +14,7 @@ std::optional<Piece> Framer::next(Bytes& input) {
   }
   if (!judge_header(input.data())) return std::nullopt;
   const std::size_t total = std::size_t{load_be32(input.data() + 1)} + 1;
-  if (input.size() < total && input.size() < wanted_in_one_piece(input.data())) {
+  if (input.size() < total && input.size() < wanted_in_one_piece(input)) {
     keep(input, input.size());
     return std::nullopt;
   }
@@ -38,9 +38,11 @@ std::optional<Piece> Framer::next_with_kept(Bytes& input) {
     if (kept_->size() < header_bytes) return std::nullopt;
   }
   if (!judge_header(kept_->data())) return std::nullopt;
-  const std::size_t wanted = wanted_in_one_piece(kept_->data());
-  if (kept_->size() < wanted) keep(input, std::min(wanted - kept_->size(), input.size()));
-  if (kept_->size() < wanted) return std::nullopt;
+  // What has come may show that more is wanted.
+  for (std::size_t wanted = wanted_in_one_piece(*kept_); kept_->size() < wanted; wanted = wanted_in_one_piece(*kept_)) {
+    if (input.empty()) return std::nullopt;
+    keep(input, std::min(wanted - kept_->size(), input.size()));
+  }
   lent_ = std::move(kept_);
   return start_piece(*lent_);
 }
@@ -66,15 +68,36 @@ bool Framer::judge_header(const std::byte* header) {
   return false;
 }
 
-std::size_t Framer::wanted_in_one_piece(const std::byte* header) const {
-  const std::size_t total = std::size_t{load_be32(header + 1)} + 1;
-  switch (tag_info(direction_, static_cast<char>(header[0])).handling) {
+std::size_t Framer::wanted_in_one_piece(Bytes here) const {
+  const std::size_t total = std::size_t{load_be32(here.data() + 1)} + 1;
+  switch (tag_info(direction_, static_cast<char>(here[0])).handling) {
     case Handling::whole:
       return total;
     case Handling::lead:
+      if (total > lead_bytes && read_statements_) return wanted_of_statement(here, total);
       return std::min(total, lead_bytes);
     default:
       return header_bytes;
+  }
+}
+
+// Parse, Describe and Close whole; of a Bind its two names, which nearly always are in its beginning.
+std::size_t Framer::wanted_of_statement(Bytes here, std::size_t total) {
+  switch (static_cast<char>(here[0])) {
+    case 'P': {
+      if (here.size() <= header_bytes) return header_bytes + 1;
+      const bool unnamed = here[header_bytes] == std::byte{0};
+      return unnamed && total > unnamed_parse_max ? lead_bytes : total;
+    }
+    case 'D': case 'C':
+      return total;
+    case 'B': {
+      if (here.size() < lead_bytes) return lead_bytes;
+      const Bytes names = here.subspan(header_bytes);
+      return std::count(names.begin(), names.end(), std::byte{0}) < 2 ? total : lead_bytes;
+    }
+    default:
+      return lead_bytes;
   }
 }
 

@@ -58,17 +58,23 @@ class Framer {
   bool passing() const { return remaining_ > 0; }
   std::size_t kept_bytes() const { return kept_ ? kept_->size() : 0; }
   void limit_length(std::uint32_t length_max) { length_max_ = length_max; }
+  // Whether the names of statements, and the texts they stand for, are to come in one piece, whatever their length.
+  void read_statements(bool wanted) { read_statements_ = wanted; }
+  // An unnamed Parse above this length passes in parts all the same.
+  static constexpr std::uint32_t unnamed_parse_max = 1024 * 1024;
 
  private:
   std::optional<Piece> next_of_passing(Bytes& input);
   std::optional<Piece> next_with_kept(Bytes& input);
   void keep(Bytes& input, std::size_t count);
   bool judge_header(const std::byte* header);
-  std::size_t wanted_in_one_piece(const std::byte* header) const;
+  std::size_t wanted_in_one_piece(Bytes here) const;
+  static std::size_t wanted_of_statement(Bytes here, std::size_t total);
   Piece start_piece(Bytes bytes);
 
   Direction direction_;
   Failure failure_ = Failure::none;
+  bool read_statements_ = false;
   char tag_ = 0;                           // of the message that is passing
   std::uint8_t offending_size_ = 0;
   std::array<std::byte, header_bytes> offending_{};

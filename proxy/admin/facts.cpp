@@ -97,6 +97,7 @@ SocketFacts facts_of(const ClientSession& client, const Calendar& calendar,
   facts.id = client.id;
   facts.received_bytes = client.held ? client.held->size() : 0;
   facts.unsent_bytes = client.outbox.size();
+  facts.prepared_statements = client.statements.count();
   return facts;
 }
 
@@ -128,6 +129,7 @@ SocketFacts facts_of(const ServerConnection& server, const Calendar& calendar,
   facts.application_name = value_of(server.facts.parameters, name_place);
   facts.id = server.facts.id;
   facts.unsent_bytes = server.outbox.size();
+  facts.prepared_statements = server.statements.count();
   return facts;
 }
 

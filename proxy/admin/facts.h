@@ -42,6 +42,7 @@ struct SocketFacts {
   std::string application_name;
   std::uint64_t id = 0;
   std::size_t received_bytes = 0;  // held until a server is there
+  std::size_t prepared_statements = 0;
   std::size_t unsent_bytes = 0;
 };
 

@@ -71,7 +71,7 @@ Row common_row(const SocketFacts& s, std::string_view state) {
           number(s.remote_pid),
           "",
           s.application_name,
-          number(0),
+          number(static_cast<std::int64_t>(s.prepared_statements)),
           number(s.id)};
 }
 

@@ -50,7 +50,6 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::client_login_timeout_server_down, "client_login_timeout_server_down", "08P01", "client_login_timeout (server down)",  true,  true},
     {R::cancel_wait_timeout,           "cancel_wait_timeout",             "08P01", "cancel_wait_timeout",                     false, false},
     {R::statement_mode_transaction,    "statement_mode_transaction",      "08P01", "transaction blocks not allowed in statement pooling mode", true, true},
-    {R::prepared_needs_session,        "prepared_needs_session",          "0A000", "prepared statements that outlive a transaction need pool_mode=session", true, true},
     {R::invalid_server_parameter,      "invalid_server_parameter",        "08P01", "invalid server parameter",                true,  true},
     {R::server_login_failed,           "server_login_failed",             "08P01", "server login failed",                     true,  true},
     {R::server_login_failing,          "server_login_failing",            "08P01", "server login has been failing",           true,  true},

@@ -53,7 +53,6 @@ enum class CloseReason : std::uint8_t {
   cancel_wait_timeout,
   // the pool's doing
   statement_mode_transaction,
-  prepared_needs_session,
   invalid_server_parameter,
   server_login_failed,           // text is the server's
   server_login_failing,          // cached error

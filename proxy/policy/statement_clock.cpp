@@ -68,8 +68,19 @@ void StatementClock::on_bind(Bytes body) {
     auto found = statements_.find(view->statement);
     slot = found == statements_.end() ? no_slot : found->second;
   }
-  Slot* place = view->portal.empty() ? &unnamed_portal_ : nullptr;
-  if (!place) place = &portals_.try_emplace(std::string(view->portal), no_slot).first->second;
+  bind_slot(view->portal, slot);
+}
+
+void StatementClock::on_bind(std::string_view portal, std::string_view name, std::string_view sql) {
+  const Slot slot = new_text(name);
+  add_text(slot, as_bytes(sql));
+  incoming_ = no_slot;
+  bind_slot(portal, slot);
+}
+
+void StatementClock::bind_slot(std::string_view portal, Slot slot) {
+  Slot* place = portal.empty() ? &unnamed_portal_ : nullptr;
+  if (!place) place = &portals_.try_emplace(std::string(portal), no_slot).first->second;
   hold(slot);
   let_go(*place);
   *place = slot;

@@ -31,6 +31,8 @@ class StatementClock {
 
   // A message of the client's on its way to the server; all of its pieces, in order.
   void on_request(const Piece& piece, TimePoint now);
+  // A Bind of a statement whose text is not known from this server's own requests.
+  void on_bind(std::string_view portal, std::string_view name, std::string_view sql);
   // `count` statements are over. Calls report(Finished) for the first; the others never ran.
   template <typename F>
   void on_finished(unsigned count, TimePoint now, F&& report) {
@@ -63,6 +65,7 @@ class StatementClock {
   void start_parse(Bytes body);
   void on_bind(Bytes body);
   void on_execute(Bytes body);
+  void bind_slot(std::string_view portal, Slot slot);
   Slot new_text(std::string_view name);
   void add_text(Slot slot, Bytes more);
   void hold(Slot slot);

@@ -65,7 +65,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   server.checked = false;
   server.request_at = now;
   client.server = &server;
-  client.unnamed_parsed = false;
+  server.statements.unnamed_is_the_clients = false;
   client.phase = ClientPhase::leasing;
   log_client(log::Level::debug, client, "gets server S-{}, waited {} us", static_cast<const void*>(&server),
              count_us(client.last_wait));
@@ -98,8 +98,10 @@ void Worker::unlink(ServerConnection& server) {
   ClientSession& client = *server.client;
   server.client = nullptr;
   server.clock.forget();
+  server.assumptions.forget();
+  server.touching = client.stalled = false;
   client.server = nullptr;
-  client.in_query = client.in_transaction = client.unnamed_parsed = false;
+  client.in_query = client.in_transaction = false;
   client.phase = ClientPhase::idle;
   client.idle_since = loop_.now();
   idle_clients_.push_back(client);

@@ -23,7 +23,7 @@ void Worker::on_client_bytes(ClientSession& client, Bytes bytes) {
     case ClientPhase::starting: case ClientPhase::proving:
       return on_login_bytes(client, bytes);
     case ClientPhase::idle: case ClientPhase::leasing:
-      return from_client(client, bytes);
+      return client.stalled ? hold(client, bytes) : from_client(client, bytes);
     case ClientPhase::welcoming: case ClientPhase::queued: case ClientPhase::preparing:
       return hold(client, bytes);
     case ClientPhase::console:

@@ -8,6 +8,7 @@
 #include "protocol/framer.h"
 #include "proxy/policy/close_reason.h"
 #include "proxy/policy/parameters.h"
+#include "proxy/policy/prepared/client_statements.h"
 #include "proxy/pool/pool.h"
 #include "proxy/session/outbox.h"
 #include "proxy/session/ports.h"
@@ -60,7 +61,7 @@ struct ClientSession {
   bool skip_message = false;     // the next message has been answered already
   bool swallow_rest = false;     // the message under way is not forwarded
   bool unix_socket = false;
-  bool unnamed_parsed = false;   // since it got its server
+  bool stalled = false;          // its bytes are held until its server has answered what it was sent
   bool in_query = false;         // query_since is running
   bool in_transaction = false;   // xact_since is running
   std::uint32_t secret = 0;      // second half of the cancel key
@@ -78,6 +79,7 @@ struct ClientSession {
   std::unique_ptr<Buffer> held;                // while it may not proceed
   Outbox outbox;
   policy::SharedParameters parameters;         // what the client believes
+  policy::ClientStatements statements;
 
   TimePoint connected_at{};
   TimePoint request_at{};        // the last request began

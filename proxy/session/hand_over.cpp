@@ -63,6 +63,7 @@ void Worker::hand_over(ServerConnection& server, unsigned worker) {
   PoolDesk& desk = *server.desk;
   ++desk.stats.handed_over;
   server.facts.close_needed = server.pooled.close_needed;
+  server.facts.statements = server.statements.hand_over();
   auto socket = std::make_shared<std::unique_ptr<Detached>>(server.stream->detach());
   shared_.fleet.post(worker, [key = desk.pool.account().key, facts = server.facts, socket](Worker& to) {
     to.receive_server(key, facts, std::move(*socket));
@@ -83,6 +84,7 @@ void Worker::receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Deta
   ServerConnection& server = servers_.make();
   server.desk = &desk;
   server.facts = std::move(facts);
+  server.statements.take_over(std::exchange(server.facts.statements, {}));
   server.pooled.opened_at = server.facts.opened_at;
   server.pooled.lifetime = server.facts.lifetime;
   server.pooled.close_needed = server.facts.close_needed;

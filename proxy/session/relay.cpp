@@ -20,27 +20,23 @@ constexpr std::size_t held_bytes_max = 64 * 1024;
 
 void Worker::from_client(ClientSession& client, Bytes input) {
   const TimePoint now = loop_.now();
+  client.framer.read_statements(tracks_statements(client));
+  answers_.clear();
   Run run;
+  bool flush = false;
   while (auto piece = client.framer.next(input)) {
     Verdict verdict = client.swallow_rest ? Verdict::swallow : Verdict::forward;
     if (piece->starts) {
-      verdict = judge(client, *piece);
+      verdict = judge(client, *piece, run);
       if (verdict == Verdict::end) return;
-      if (verdict == Verdict::wait) {
-        // Judged again when there is a server: nothing of it has been noted yet.
-        client.framer.reset();
-        hold(client, piece->bytes);
-        hold(client, input);
-        return;
-      }
+      if (verdict == Verdict::wait) return wait_with(client, *piece, input, run);
       client.swallow_rest = verdict == Verdict::swallow;
+      flush |= piece->tag == 'H';
     }
     if (verdict == Verdict::swallow) continue;
-    client.server->clock.on_request(*piece, now);
-    if (!run.append(piece->bytes)) {
-      flush_to_server(client, run);
-      if (client.phase == ClientPhase::leaving) return;
-      (void)run.append(piece->bytes);
+    if (verdict == Verdict::forward) {
+      client.server->clock.on_request(*piece, now);
+      if (!add(client, run, piece->bytes)) return;
     }
     client.server->request_cut = !piece->ends;
   }
@@ -50,12 +46,46 @@ void Worker::from_client(ClientSession& client, Bytes input) {
                       unknown ? std::string{}
                               : "bad packet header: '" + header_hex(client.framer.offending_header()) + "'");
   }
+  tell_answers(client);
   flush_to_server(client, run);
+  words_.clear();
   client.framer.end_turn();
-  if (client.server) release_if_possible(*client.server);
+  if (!client.server) return;
+  // A Flush after nothing but replies of ours brings no word of the server's.
+  if (flush && client.server->framer.between_messages()) {
+    if (!add_fakes(*client.server, run)) return;
+    flush_to_client(*client.server, run);
+  }
+  release_if_possible(*client.server);
 }
 
-Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece) {
+// The message, and all behind it, are judged again later: nothing of them has been noted yet.
+void Worker::wait_with(ClientSession& client, const Piece& piece, Bytes input, Run& run) {
+  tell_answers(client);
+  flush_to_server(client, run);
+  words_.clear();
+  if (client.phase == ClientPhase::leaving) return;
+  client.framer.reset();
+  hold(client, piece.bytes);
+  hold(client, input);
+}
+
+// Puts bytes into the run; sends first when it is full.
+bool Worker::add(ClientSession& client, Run& run, Bytes bytes) {
+  if (run.append(bytes)) return true;
+  flush_to_server(client, run);
+  if (client.phase == ClientPhase::leaving) return false;
+  (void)run.append(bytes);
+  return true;
+}
+
+void Worker::tell_answers(ClientSession& client) {
+  if (answers_.empty()) return;
+  tell(client, answers_);
+  answers_.clear();
+}
+
+Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& run) {
   if (piece.tag == 'X') {
     end_client(client, CloseReason::client_close_request);
     return Verdict::end;
@@ -72,11 +102,11 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece) {
     const Verdict verdict = judge_without_server(client, piece);
     if (verdict != Verdict::forward) return verdict;
   }
-  if (client.desk()->mode != PoolMode::session && !allowed_in_shared_mode(client, piece)) return Verdict::end;
-  client.server->talk.on_request(piece.tag);
+  const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.
-  if (!client.server->talk.nothing_owed()) note_request(client, loop_.now());
-  return Verdict::forward;
+  const bool goes_out = verdict != Verdict::wait && verdict != Verdict::end;
+  if (goes_out && !client.server->talk.nothing_owed()) note_request(client, loop_.now());
+  return verdict;
 }
 
 // What needs no server, or has to wait for one.
@@ -88,10 +118,8 @@ Worker::Verdict Worker::judge_without_server(ClientSession& client, const Piece&
       return Verdict::swallow;          // nothing is under way that could be flushed
     case 'S': {
       client.skip_to_sync = false;
-      Buffer answer;
-      compose::ready_for_query(answer);
-      tell(client, answer);
-      return client.phase == ClientPhase::leaving ? Verdict::end : Verdict::swallow;
+      compose::ready_for_query(answers_);
+      return Verdict::swallow;
     }
     default:
       break;
@@ -101,34 +129,13 @@ Worker::Verdict Worker::judge_without_server(ClientSession& client, const Piece&
     client.skip_message = false;
     return Verdict::swallow;
   }
-  // Refused before a server is borrowed: a queue of such clients would hand it on to each other, one call deeper each.
-  if (client.desk()->mode != PoolMode::session && !allowed_in_shared_mode(client, piece)) return Verdict::end;
+  if (tracks_statements(client)) {
+    const Verdict verdict = judge_statement_without_server(client, piece);
+    if (verdict != Verdict::forward) return verdict;
+  }
+  tell_answers(client);
   if (borrow(client)) return Verdict::forward;
   return client.phase == ClientPhase::leaving ? Verdict::end : Verdict::wait;
-}
-
-// In transaction and statement mode the next batch may meet another server, so that what is prepared under a name, or
-// left unnamed from an earlier batch, cannot be relied on.
-bool Worker::allowed_in_shared_mode(ClientSession& client, const Piece& piece) {
-  std::string_view statement;
-  bool uses = false;
-  if (piece.tag == 'P') {
-    const auto view = read_parse_lead(piece.body());
-    if (view) statement = view->statement;
-    client.unnamed_parsed |= statement.empty();
-  } else if (piece.tag == 'B') {
-    const auto view = read_bind(piece.body());
-    if (view) statement = view->statement;
-    uses = true;
-  } else if (piece.tag == 'D') {
-    const auto view = read_describe(piece.body());
-    if (!view || view->kind != 'S') return true;
-    statement = view->name;
-    uses = true;
-  }
-  if (statement.empty() && (!uses || client.unnamed_parsed)) return true;
-  end_client(client, CloseReason::prepared_needs_session);
-  return false;
 }
 
 void Worker::note_request(ClientSession& client, TimePoint now) {
@@ -185,19 +192,24 @@ void Worker::from_server(ServerConnection& server, Bytes input) {
     if (server.state() != ServerState::leaving) end_server(server, CloseReason::protocol_violation);
     return;
   }
+  if (server.framer.between_messages() && !add_fakes(server, run)) return;
   flush_to_client(server, run);
   server.framer.end_turn();
   if (server.state() == ServerState::leaving) return;
+  if (server.client && server.client->stalled && (server.talk.nothing_owed() || server.talk.in_copy())) {
+    return resume_stalled(*server.client);
+  }
   if (server.job != ServerJob::none && server.talk.nothing_owed() && server.framer.between_messages()) return on_job_done(server);
   release_if_possible(server);
 }
 
 // False: the server is gone, and so is what the run points to.
 bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client) {
-  if (piece.starts && !on_server_reply(server, piece)) return false;
+  if (piece.starts && (!add_fakes(server, to_client) || !on_server_reply(server, piece))) return false;
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
   if (server.swallowing || !server.client) return true;
+  if (piece.tag == 'E' && piece.starts && rename_in_error(server, piece, to_client)) return server.client != nullptr;
   if (!to_client.append(piece.bytes)) {
     flush_to_client(server, to_client);
     if (server.state() == ServerState::leaving) return false;
@@ -224,8 +236,11 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
       absorb_parameter(server, piece, !server.swallowing);
       break;
     case 'E':
-      on_server_error(server, piece);
+      on_server_error(server, piece, verdict);
       if (server.state() == ServerState::leaving) return false;
+      break;
+    case 'C':
+      if (!body.empty() && body[0] == std::byte{'D'}) on_statements_gone(server, body);
       break;
     case 'N':
       if (!server.client && server.state() == ServerState::idle)
@@ -234,11 +249,13 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
     default:
       break;
   }
+  if (!settle_assumptions(server)) return false;
   if (verdict.statements > 0) on_statement_over(server, verdict.statements);
   return true;
 }
 
-void Worker::on_server_error(ServerConnection& server, const Piece& piece) {
+void Worker::on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict) {
+  on_batch_failed(server, piece, verdict);
   const ReportView report(piece.body());
   const std::string_view severity = report.severity();
   if (severity == "FATAL" || severity == "PANIC") server.said_fatal = true;

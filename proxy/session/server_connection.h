@@ -3,11 +3,13 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "protocol/conversation.h"
 #include "protocol/framer.h"
 #include "proxy/policy/close_reason.h"
 #include "proxy/policy/parameters.h"
+#include "proxy/policy/prepared/assumptions.h"
 #include "proxy/policy/statement_clock.h"
 #include "proxy/pool/pool.h"
 #include "proxy/session/outbox.h"
@@ -38,6 +40,7 @@ struct ServerFacts {
   TimePoint opened_at{};
   Duration lifetime{};
   bool close_needed = false;
+  std::vector<policy::ForeignStatement> statements;   // only while it is handed over
   std::uint64_t config_generation = 0;         // of the pool's connect settings when it was opened
 };
 
@@ -54,6 +57,10 @@ struct ServerConnection {
   std::unique_ptr<ServerLogin> login;          // until it is logged in
   Conversation talk;
   policy::StatementClock clock;
+  policy::ServerStatements statements;
+  policy::Assumptions assumptions;
+  std::string names_in_flight;                 // what the client calls the statements of requests under way
+  bool touching = false;                       // a request under way may prepare or deallocate in SQL
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;

@@ -37,7 +37,8 @@ Worker::Worker(unsigned number, const Commons& commons, std::shared_ptr<const Co
       config_(std::move(config)),
       loop_(loop),
       connector_(connector),
-      random_(static_cast<std::minstd_rand::result_type>(seed | 1)) {
+      random_(static_cast<std::minstd_rand::result_type>(seed | 1)),
+      statements_(number + 1, workers_max) {
   find_shortest_client_idle();
   prepare_forced_pools();
 }

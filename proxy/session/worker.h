@@ -64,6 +64,10 @@ class ConsolePort {
 // How far the process is on its way out.
 enum class Shutdown : std::uint8_t { no, wait_for_servers, wait_for_clients };
 
+// The mark of a request that names a prepared statement: its id, and above it where its name is, plus 1 (0: unknown).
+inline constexpr unsigned mark_id_bits = 40;
+inline constexpr std::size_t mark_name_max = std::size_t{1} << 23;
+
 // What all workers share. Outlives them.
 struct Commons {
   Ledger& ledger;
@@ -175,11 +179,19 @@ class Worker final : public LoopEvents {
   void release_for_leaving(ClientSession& client);
 
   // --- relay (relay.cpp)
-  enum class Verdict : std::uint8_t { forward, swallow, wait, end };
+  enum class Verdict : std::uint8_t {
+    forward,
+    replace,       // words of ours are in the run instead of the message's beginning
+    swallow,
+    wait,
+    end,           // the client has left
+  };
   void from_client(ClientSession& client, Bytes input);
-  Verdict judge(ClientSession& client, const Piece& piece);
+  Verdict judge(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_without_server(ClientSession& client, const Piece& piece);
-  bool allowed_in_shared_mode(ClientSession& client, const Piece& piece);
+  void wait_with(ClientSession& client, const Piece& piece, Bytes input, Run& run);
+  bool add(ClientSession& client, Run& run, Bytes bytes);   // false: the client has left
+  void tell_answers(ClientSession& client);
   void hold(ClientSession& client, Bytes bytes);
   void feed_held(ClientSession& client);
   void feed_granted();
@@ -187,7 +199,7 @@ class Worker final : public LoopEvents {
   void from_server(ServerConnection& server, Bytes input);
   bool on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client);
   bool on_server_reply(ServerConnection& server, const Piece& piece);
-  void on_server_error(ServerConnection& server, const Piece& piece);
+  void on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict);
   void absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded);
   bool on_ready(ServerConnection& server);
   void on_statement_over(ServerConnection& server, unsigned count);
@@ -196,6 +208,36 @@ class Worker final : public LoopEvents {
   void note_request(ClientSession& client, TimePoint now);
   void update_reading(ClientSession& client);
   void update_reading(ServerConnection& server);
+
+  // --- prepared statements (prepared.cpp, prepared_replies.cpp)
+  bool tracks_statements(const ClientSession& client) const;
+  Verdict judge_statement(ClientSession& client, const Piece& piece, Run& run);
+  Verdict judge_statement_without_server(ClientSession& client, const Piece& piece);
+  Verdict pass(ClientSession& client, const Piece& piece, Note note = {});
+  Verdict judge_parse(ClientSession& client, const Piece& piece, Run& run);
+  Verdict parse_unnamed(ClientSession& client, const Piece& piece, policy::StatementRef statement, bool touches);
+  Verdict parse_duplicate(ClientSession& client, const Piece& piece, const policy::StatementRef& known, Run& run);
+  Verdict judge_bind(ClientSession& client, const Piece& piece, Run& run);
+  Verdict judge_describe(ClientSession& client, const Piece& piece, Run& run);
+  Verdict judge_close(ClientSession& client, const Piece& piece, Run& run);
+  Verdict judge_query(ClientSession& client, const Piece& piece, Run& run);
+  Verdict stall(ClientSession& client, Run& run);
+  bool in_doubt(ServerConnection& server);
+  static Note note_name(ServerConnection& server, std::uint64_t id, std::string_view name);
+  bool renew_unnamed(ClientSession& client, Run& run);
+  const policy::ServerStatements::Prepared* prepare(ClientSession& client, const policy::StatementRef& statement,
+                                                    Run& run);
+  bool drop_surplus(ClientSession& client, std::size_t max, Run& run);
+  bool close_there(ClientSession& client, policy::ServerStatements::Prepared prepared, Run& run);
+  bool say_parse(ClientSession& client, std::string_view name, Bytes identity, Run& run);
+  template <typename F>
+  bool say(ClientSession& client, Run& run, std::size_t bytes, F&& compose);
+  bool add_fakes(ServerConnection& server, Run& to_client);
+  bool settle_assumptions(ServerConnection& server);
+  void on_batch_failed(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict);
+  void on_statements_gone(ServerConnection& server, Bytes body);
+  bool rename_in_error(ServerConnection& server, const Piece& piece, Run& to_client);
+  void resume_stalled(ClientSession& client);
 
   // --- pooling (borrow.cpp, hand_over.cpp)
   bool borrow(ClientSession& client);          // true: it holds a server that is ready
@@ -272,6 +314,12 @@ class Worker final : public LoopEvents {
   Loop& loop_;
   Connector& connector_;
   std::minstd_rand random_;
+
+  policy::StatementStore statements_;          // outlives those who hold its statements
+  Buffer words_;                               // ours in the run under way; never grows while the run points to it
+  Buffer answers_;                             // of ours to the client whose bytes are being read
+  std::uint64_t renamed_id_ = 0;               // in the error under way, and what the client calls it
+  std::string renamed_to_;
 
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};

@@ -30,7 +30,7 @@ def run_pgbench(pooler, *arguments, database="p1"):
             "failed": int(re.search(r"failed transactions: (\d+)", done.stdout)[1])}
 
 
-@pytest.mark.parametrize("protocol", ["simple", "extended"])
+@pytest.mark.parametrize("protocol", ["simple", "extended", pytest.param("prepared", marks=pytest.mark.ours)])
 @pytest.mark.parametrize("clients,transactions", [(1, 200), (64, 20), (1000, 2)])
 def test_transaction_mode_serves_many_clients_with_twenty_servers(pooler, cluster, bench_database, protocol, clients,
                                                                   transactions):
@@ -40,7 +40,7 @@ def test_transaction_mode_serves_many_clients_with_twenty_servers(pooler, cluste
     assert cluster.backends("p1") <= 20
 
 
-@pytest.mark.parametrize("protocol", ["simple", "extended"])
+@pytest.mark.parametrize("protocol", ["simple", "extended", pytest.param("prepared", marks=pytest.mark.ours)])
 def test_writing_transactions_do_not_mix(pooler, cluster, bench_database, protocol):
     p = pooler(pool_mode="transaction", default_pool_size=10)
     before = cluster.value("select count(*) from pgbench_history", "p1")
@@ -55,6 +55,12 @@ def test_writing_transactions_do_not_mix(pooler, cluster, bench_database, protoc
 def test_prepared_statements_work_in_session_mode(pooler, bench_database):
     p = pooler(pool_mode="session", default_pool_size=20)
     assert run_pgbench(p, "-S", "-M", "prepared", "-c", "16", "-j", "2", "-t", "50") == {"processed": 800, "failed": 0}
+
+
+@pytest.mark.ours
+def test_T76_more_clients_in_a_thread_than_servers_prepare_without_a_deadlock(pooler, bench_database):
+    p = pooler(pool_mode="transaction", default_pool_size=5)
+    assert run_pgbench(p, "-M", "prepared", "-c", "16", "-j", "2", "-t", "20") == {"processed": 320, "failed": 0}
 
 
 def test_a_connection_per_transaction_works(pooler, bench_database):

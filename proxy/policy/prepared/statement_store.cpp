@@ -1,0 +1,106 @@
+#include "proxy/policy/prepared/statement_store.h"
+
+#include <charconv>
+
+#include "proxy/core/check.h"
+#include "proxy/policy/prepared/sql_verb.h"
+
+namespace pgweir::policy {
+
+std::string_view StatementText::sql() const {
+  const std::string_view all = as_text(identity);
+  return kind == StatementKind::sql ? all : all.substr(0, all.find('\0'));
+}
+
+StatementRef::StatementRef(Statement* statement) : statement_(statement) {
+  if (statement_ && statement_->users++ == 0) statement_->store->on_used(*statement_);
+}
+
+StatementRef::~StatementRef() {
+  if (statement_ && --statement_->users == 0) statement_->store->on_unused(*statement_);
+}
+
+StatementStore::StatementStore(std::uint64_t first_id, std::uint64_t id_step, Hash hash)
+    : hash_(hash), next_id_(first_id), id_step_(id_step) {}
+
+StatementStore::~StatementStore() {
+  PGWEIR_CHECK(bytes_ == unused_bytes_);      // every StatementRef is gone
+}
+
+StatementRef StatementStore::intern(Bytes identity, StatementKind kind) {
+  const Key key{hash_(identity), identity, kind};
+  if (auto found = statements_.find(key); found != statements_.end()) return StatementRef(found->get());
+  auto text = std::make_shared<StatementText>();
+  text->kind = kind;
+  text->hash = key.hash;
+  text->identity.assign(identity.begin(), identity.end());
+  text->touches_statements = kind == StatementKind::parsed && touches_statements(text->sql());
+  auto statement = std::make_unique<Statement>();
+  statement->text = std::move(text);
+  statement->store = this;
+  statement->id = fresh_id();
+  Statement* made = statement.get();
+  bytes_ += cost(*made);
+  unused_bytes_ += cost(*made);
+  statement->newer = nullptr;
+  statement->older = newest_;
+  if (newest_) newest_->newer = made;
+  else oldest_ = made;
+  newest_ = made;
+  statements_.insert(std::move(statement));
+  return StatementRef(made);
+}
+
+void StatementStore::on_used(Statement& statement) {
+  unlink(statement);
+  unused_bytes_ -= cost(statement);
+}
+
+void StatementStore::on_unused(Statement& statement) {
+  unused_bytes_ += cost(statement);
+  statement.older = newest_;
+  statement.newer = nullptr;
+  if (newest_) newest_->newer = &statement;
+  else oldest_ = &statement;
+  newest_ = &statement;
+  while (unused_bytes_ > unused_bytes_max) {
+    Statement& oldest = *oldest_;
+    unlink(oldest);
+    unused_bytes_ -= cost(oldest);
+    bytes_ -= cost(oldest);
+    statements_.erase(statements_.find(Key{oldest.text->hash, oldest.text->identity, oldest.text->kind}));
+  }
+}
+
+void StatementStore::unlink(Statement& statement) {
+  (statement.older ? statement.older->newer : oldest_) = statement.newer;
+  (statement.newer ? statement.newer->older : newest_) = statement.older;
+  statement.older = statement.newer = nullptr;
+}
+
+// Multiply and fold, eight bytes a step. Good enough to spread texts; equality is never left to it.
+std::uint64_t StatementStore::hash_of(Bytes bytes) {
+  __extension__ using Wide = unsigned __int128;
+  constexpr std::uint64_t factor = 0x9e3779b97f4a7c15;
+  const auto mix = [](std::uint64_t a, std::uint64_t b) {
+    const Wide product = static_cast<Wide>(a) * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+  };
+  std::uint64_t hash = bytes.size() * factor;
+  std::uint64_t word = 0;
+  for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
+    std::memcpy(&word, bytes.data(), 8);
+    hash = mix(hash ^ word, factor);
+  }
+  word = 0;
+  if (!bytes.empty()) std::memcpy(&word, bytes.data(), bytes.size());
+  return mix(hash ^ word ^ 0xd6e8feb86659fd93, factor);
+}
+
+ServerName::ServerName(std::uint64_t id) {
+  constexpr std::string_view prefix = "PGBOUNCER_";
+  std::memcpy(text_, prefix.data(), prefix.size());
+  size_ = static_cast<std::size_t>(std::to_chars(text_ + prefix.size(), text_ + sizeof text_, id).ptr - text_);
+}
+
+}  // namespace pgweir::policy

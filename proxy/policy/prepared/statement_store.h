@@ -1,0 +1,139 @@
+// The texts of prepared statements, each kept once per worker.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "protocol/bytes.h"
+
+namespace pgweir::policy {
+
+// How a statement comes into being on a server.
+enum class StatementKind : std::uint8_t {
+  parsed,       // by Parse; `identity` is ParseView::identity: text, zero byte, parameter types
+  sql,          // by PREPARE; `identity` is what follows the name: `(int) AS SELECT $1`
+};
+
+// What makes two statements the same. Immutable; may be shared with other workers.
+struct StatementText {
+  StatementKind kind = StatementKind::parsed;
+  bool touches_statements = false;       // it prepares or deallocates others when it is executed
+  std::uint64_t hash = 0;
+  Buffer identity;
+  std::string_view sql() const;          // for the log
+};
+using SharedText = std::shared_ptr<const StatementText>;
+
+class StatementStore;
+
+// One interned statement. Owned by the store; held by StatementRefs.
+struct Statement {
+  SharedText text;
+  StatementStore* store = nullptr;
+  std::uint64_t id = 0;                  // the server knows it as PGBOUNCER_<id>; never used again
+  std::uint32_t users = 0;
+  std::uint32_t version = 0;             // grows when what servers have prepared is out of date
+  std::uint64_t proven_for = 0;          // the pool whose server accepted it last; 0: none has
+  Statement *older = nullptr, *newer = nullptr;   // among those nobody uses
+
+  Bytes identity() const { return text->identity; }
+};
+
+// Holds a statement in its store. Must not outlive the store.
+class StatementRef {
+ public:
+  StatementRef() = default;
+  explicit StatementRef(Statement* statement);
+  StatementRef(const StatementRef& other) : StatementRef(other.statement_) {}
+  StatementRef(StatementRef&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}
+  StatementRef& operator=(StatementRef other) noexcept {
+    std::swap(statement_, other.statement_);
+    return *this;
+  }
+  ~StatementRef();
+  Statement* get() const { return statement_; }
+  Statement* operator->() const { return statement_; }
+  Statement& operator*() const { return *statement_; }
+  explicit operator bool() const { return statement_ != nullptr; }
+
+ private:
+  Statement* statement_ = nullptr;
+};
+
+// Owned by a worker, used on its thread. Compares whole texts, never only hashes. What nobody uses any more is kept
+// up to `unused_bytes_max`, the latest longest, for it often comes back; what is in use is bounded by the clients.
+class StatementStore {
+ public:
+  static constexpr std::size_t unused_bytes_max = 4 * 1024 * 1024;
+  using Hash = std::uint64_t (*)(Bytes);
+
+  // Ids are first_id, first_id + id_step, ..., so that no two workers use the same one.
+  explicit StatementStore(std::uint64_t first_id = 1, std::uint64_t id_step = 1, Hash hash = hash_of);
+  StatementStore(const StatementStore&) = delete;
+  StatementStore& operator=(const StatementStore&) = delete;
+  ~StatementStore();
+
+  // The statement of that text, made if need be.
+  StatementRef intern(Bytes identity, StatementKind kind = StatementKind::parsed);
+  // A name for one more version of a statement on some server.
+  std::uint64_t fresh_id() { return std::exchange(next_id_, next_id_ + id_step_); }
+
+  std::size_t count() const { return statements_.size(); }
+  std::size_t bytes() const { return bytes_; }
+  std::size_t unused_bytes() const { return unused_bytes_; }
+  static std::uint64_t hash_of(Bytes bytes);
+
+ private:
+  friend class StatementRef;
+  struct Key {
+    std::uint64_t hash;
+    Bytes identity;
+    StatementKind kind;
+  };
+  struct ByHash {
+    using is_transparent = void;
+    std::size_t operator()(const Key& key) const { return key.hash; }
+    std::size_t operator()(const std::unique_ptr<Statement>& s) const { return s->text->hash; }
+  };
+  struct SameText {
+    using is_transparent = void;
+    static Key key(const Key& k) { return k; }
+    static Key key(const std::unique_ptr<Statement>& s) {
+      return {s->text->hash, s->text->identity, s->text->kind};
+    }
+    template <typename A, typename B>
+    bool operator()(const A& a, const B& b) const {
+      const Key x = key(a), y = key(b);
+      return x.hash == y.hash && x.kind == y.kind && x.identity.size() == y.identity.size() &&
+             std::memcmp(x.identity.data(), y.identity.data(), x.identity.size()) == 0;
+    }
+  };
+
+  static std::size_t cost(const Statement& s) { return sizeof(Statement) + sizeof(StatementText) + 96 + s.identity().size(); }
+  void on_used(Statement& statement);
+  void on_unused(Statement& statement);
+  void unlink(Statement& statement);
+
+  std::unordered_set<std::unique_ptr<Statement>, ByHash, SameText> statements_;
+  Hash hash_;
+  std::uint64_t next_id_, id_step_;
+  std::size_t bytes_ = 0, unused_bytes_ = 0;
+  Statement *oldest_ = nullptr, *newest_ = nullptr;   // of those nobody uses
+};
+
+// `PGBOUNCER_<id>`, the name PgBouncer gives; the view is valid until the next call on this thread's object.
+class ServerName {
+ public:
+  explicit ServerName(std::uint64_t id);
+  std::string_view view() const { return {text_, size_}; }
+
+ private:
+  char text_[32];
+  std::size_t size_;
+};
+
+}  // namespace pgweir::policy

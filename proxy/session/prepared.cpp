@@ -1,0 +1,372 @@
+// Prepared statements of clients that share servers: each request is passed on, renamed, answered by us, or preceded
+// by what its server lacks. The rule: wherever PostgreSQL would refuse, PostgreSQL is made to refuse, so that the
+// error comes at its place and the transaction fails with it.
+#include "protocol/compose.h"
+#include "protocol/frontend.h"
+#include "proxy/policy/prepared/sql_verb.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+namespace {
+
+using policy::Assumption;
+using policy::ClientStatements;
+using policy::ServerName;
+using policy::StatementRef;
+using What = policy::Assumption::What;
+
+// Of a message with a name in it; all our names are shorter than this.
+constexpr std::size_t short_message_bytes = 64;
+
+bool same_text(const StatementRef& statement, Bytes identity) {
+  return statement && statement->text->kind == policy::StatementKind::parsed &&
+         statement->identity().size() == identity.size() &&
+         std::memcmp(statement->identity().data(), identity.data(), identity.size()) == 0;
+}
+
+}  // namespace
+
+bool Worker::tracks_statements(const ClientSession& client) const {
+  return config_->globals.max_prepared_statements > 0 && client.desk()->mode != PoolMode::session;
+}
+
+Worker::Verdict Worker::judge_statement(ClientSession& client, const Piece& piece, Run& run) {
+  ServerConnection& server = *client.server;
+  // In a failed batch, or where a COPY wants data, nothing of it has an effect.
+  if (piece.tag != 'S' && (server.talk.skipping() || server.talk.in_copy())) return pass(client, piece);
+  if (server.talk.nothing_owed()) {
+    server.touching = false;
+    server.names_in_flight.clear();
+    if (!server.talk.batch_open()) server.statements.begin_epoch();
+  }
+  switch (piece.tag) {
+    case 'P':
+      return judge_parse(client, piece, run);
+    case 'B':
+      return judge_bind(client, piece, run);
+    case 'D':
+      return judge_describe(client, piece, run);
+    case 'C':
+      return judge_close(client, piece, run);
+    case 'Q':
+      return judge_query(client, piece, run);
+    case 'S':
+      server.assumptions.on_boundary();
+      return pass(client, piece);
+    default:
+      return pass(client, piece);
+  }
+}
+
+Worker::Verdict Worker::pass(ClientSession& client, const Piece& piece, Note note) {
+  client.server->talk.on_request(piece.tag, For::client, note);
+  return Verdict::forward;
+}
+
+// What needs no server, so that it must not wait for one: with more clients than servers in one thread of a driver,
+// each preparing a statement while the others hold a transaction open, nobody would ever get on.
+Worker::Verdict Worker::judge_statement_without_server(ClientSession& client, const Piece& piece) {
+  if (piece.tag == 'C' && piece.ends) {
+    const auto view = read_close(piece.body());
+    if (!view || view->kind != 'S') return Verdict::forward;
+    if (view->name.empty()) client.statements.unnamed = {};
+    else client.statements.erase(view->name);
+    compose::close_complete(answers_);
+    return Verdict::swallow;
+  }
+  if (piece.tag != 'P' || !piece.ends) return Verdict::forward;
+  const auto view = read_parse(piece.body());
+  PoolDesk& desk = *client.desk();
+  if (!view || view->statement.empty() || client.statements.find(view->statement)) return Verdict::forward;
+  const PooledServer* idle = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
+  if (idle && !needs_check(desk, *idle)) return Verdict::forward;
+  StatementRef statement = statements_.intern(view->identity);
+  if (statement->proven_for != desk.pool.account().key) return Verdict::forward;
+  ++desk.stats.client_parses;
+  client.statements.set(view->statement, std::move(statement));
+  compose::parse_complete(answers_);
+  return Verdict::swallow;
+}
+
+// --- Parse
+
+Worker::Verdict Worker::judge_parse(ClientSession& client, const Piece& piece, Run& run) {
+  ServerConnection& server = *client.server;
+  const auto view = piece.ends ? read_parse(piece.body()) : std::nullopt;
+  if (!view) {
+    // Too large to be remembered beyond its batch, or broken: PostgreSQL will say so.
+    const auto lead = read_parse_lead(piece.body());
+    if (!lead || !lead->statement.empty()) return pass(client, piece);
+    return parse_unnamed(client, piece, {}, policy::touches_statements(lead->sql));
+  }
+  if (view->statement.empty()) {
+    if (same_text(client.statements.unnamed, view->identity)) return parse_unnamed(client, piece, client.statements.unnamed, false);
+    return parse_unnamed(client, piece, statements_.intern(view->identity), false);
+  }
+  if (in_doubt(server)) return stall(client, run);
+  ++client.desk()->stats.client_parses;
+  if (const StatementRef* known = client.statements.find(view->statement)) return parse_duplicate(client, piece, StatementRef(*known), run);
+  StatementRef statement = statements_.intern(view->identity);
+  Assumption assumption{What::named, false, statement, {}, std::string(view->statement), {}};
+  auto* there = server.statements.find(*statement);
+  if (there && !there->stale()) {
+    server.statements.touch(*there);
+    if (server.talk.earlier_is_answered() && server.talk.transaction() != TxStatus::failed) {
+      server.talk.owe_fake('1', true);
+      server.assumptions.push(std::move(assumption));
+      client.statements.set(view->statement, std::move(statement));
+      return Verdict::swallow;
+    }
+    // The transaction may have failed, and then only few statements may be parsed: let the server tell.
+    server.statements.unnamed_is_the_clients = false;
+    if (!say_parse(client, {}, statement->identity(), run)) return Verdict::end;
+    ++client.desk()->stats.server_parses;
+  } else {
+    if (!prepare(client, statement, run)) return Verdict::end;
+    // That was ours; make it the client's.
+    assumption.what = What::named;
+    server.talk.owe_fake('1', true);
+    server.assumptions.push(std::move(assumption));
+    client.statements.set(view->statement, std::move(statement));
+    return Verdict::replace;
+  }
+  server.talk.on_request('P', For::client, {true, 0});
+  server.assumptions.push(std::move(assumption));
+  client.statements.set(view->statement, std::move(statement));
+  return Verdict::replace;
+}
+
+Worker::Verdict Worker::parse_unnamed(ClientSession& client, const Piece& piece, StatementRef statement, bool touches) {
+  ServerConnection& server = *client.server;
+  Assumption assumption;
+  assumption.what = What::unnamed;
+  assumption.unnamed_was_the_clients = std::exchange(server.statements.unnamed_is_the_clients, true);
+  assumption.before = std::exchange(client.statements.unnamed, std::move(statement));
+  server.assumptions.push(std::move(assumption));
+  server.touching |= touches;
+  return pass(client, piece, {true, 0});
+}
+
+// PostgreSQL parses before it looks at the name, so that it gets both: the text, and a name that it has.
+Worker::Verdict Worker::parse_duplicate(ClientSession& client, const Piece& piece, const StatementRef& known, Run& run) {
+  ServerConnection& server = *client.server;
+  const auto* there = prepare(client, known, run);
+  if (!there) return Verdict::end;
+  const auto view = read_parse(piece.body());
+  if (!say_parse(client, ServerName(there->id).view(), view->identity, run)) return Verdict::end;
+  server.talk.on_request('P', For::client, {true, there->id});
+  server.assumptions.push({What::duplicate, false, {}, {}, std::string(view->statement), {}});
+  return Verdict::replace;
+}
+
+// --- Bind, Describe, Close
+
+Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Run& run) {
+  ServerConnection& server = *client.server;
+  const Bytes body = piece.body();
+  const auto view = read_bind(body);
+  if (!view) return pass(client, piece);
+  if (view->statement.empty()) {
+    const StatementRef& unnamed = client.statements.unnamed;
+    if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
+    if (!server.statements.unnamed_is_the_clients) {
+      if (!server.talk.earlier_is_answered()) return stall(client, run);
+      if (!renew_unnamed(client, run)) return Verdict::end;
+    }
+    server.touching |= unnamed && unnamed->text->touches_statements;
+    return pass(client, piece);
+  }
+  if (in_doubt(server)) return stall(client, run);
+  const StatementRef* known = client.statements.find(view->statement);
+  if (!known) return pass(client, piece);            // PostgreSQL does not know it either
+  const StatementRef statement = *known;
+  ++client.desk()->stats.binds;
+  const auto* there = prepare(client, statement, run);
+  if (!there) return Verdict::end;
+  const ServerName name(there->id);
+  const auto rest_bytes = piece.length - 4 - static_cast<std::uint32_t>(view->statement_end);
+  if (!say(client, run, short_message_bytes + view->portal.size(),
+           [&](Buffer& out) { compose::bind_head(out, view->portal, name.view(), rest_bytes); }) ||
+      !add(client, run, body.subspan(view->statement_end))) {
+    return Verdict::end;
+  }
+  server.talk.on_request('B', For::client, note_name(server, there->id, view->statement));
+  server.touching |= statement->text->touches_statements;
+  server.clock.on_bind(view->portal, view->statement, statement->text->sql());
+  return Verdict::replace;
+}
+
+Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece, Run& run) {
+  ServerConnection& server = *client.server;
+  const auto view = read_describe(piece.body());
+  if (!view || view->kind != 'S') return pass(client, piece);
+  if (view->name.empty()) {
+    if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
+    if (!server.statements.unnamed_is_the_clients) {
+      if (!server.talk.earlier_is_answered()) return stall(client, run);
+      if (!renew_unnamed(client, run)) return Verdict::end;
+    }
+    return pass(client, piece);
+  }
+  if (in_doubt(server)) return stall(client, run);
+  const StatementRef* known = client.statements.find(view->name);
+  if (!known) return pass(client, piece);
+  const auto* there = prepare(client, StatementRef(*known), run);
+  if (!there) return Verdict::end;
+  if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::describe(out, 'S', ServerName(there->id).view()); }))
+    return Verdict::end;
+  server.talk.on_request('D', For::client, note_name(server, there->id, view->name));
+  return Verdict::replace;
+}
+
+// The server keeps the statement: other clients may use it, and what is not used is dropped in time.
+Worker::Verdict Worker::judge_close(ClientSession& client, const Piece& piece, Run& run) {
+  ServerConnection& server = *client.server;
+  const auto view = read_close(piece.body());
+  if (!view || view->kind != 'S') return pass(client, piece);
+  if (view->name.empty()) {
+    // Goes to the server, which forgets its unnamed statement as well.
+    return parse_unnamed(client, piece, {}, false);
+  }
+  if (in_doubt(server)) return stall(client, run);
+  const StatementRef* known = client.statements.find(view->name);
+  if (!known) return pass(client, piece);
+  Assumption assumption;
+  assumption.what = What::named;
+  assumption.before = *known;
+  assumption.name = view->name;
+  client.statements.erase(view->name);
+  server.talk.owe_fake('3', true);
+  server.assumptions.push(std::move(assumption));
+  return Verdict::swallow;
+}
+
+// --- Query
+
+Worker::Verdict Worker::judge_query(ClientSession& client, const Piece& piece, Run& run) {
+  ServerConnection& server = *client.server;
+  const auto lead = read_query_lead(piece.body());
+  const bool touches = lead && policy::touches_statements(lead->sql);
+  if (touches && in_doubt(server)) return stall(client, run);
+  // A Query forgets the unnamed statement.
+  Note note;
+  if (client.statements.unnamed || !server.assumptions.empty()) {
+    note.noted = true;
+    Assumption assumption;
+    assumption.what = What::unnamed;
+    assumption.unnamed_was_the_clients = server.statements.unnamed_is_the_clients;
+    assumption.before = std::exchange(client.statements.unnamed, {});
+    server.assumptions.push(std::move(assumption));
+  }
+  server.statements.unnamed_is_the_clients = true;
+  server.assumptions.on_boundary();
+  server.touching |= touches;
+  return pass(client, piece, note);
+}
+
+// --- what several of them need
+
+// Which names there are depends on replies that have not come yet.
+bool Worker::in_doubt(ServerConnection& server) { return server.touching || server.assumptions.names_in_doubt(); }
+
+// An error about our name for a statement is to bear the one that the client used: two of its may share a statement.
+Note Worker::note_name(ServerConnection& server, std::uint64_t id, std::string_view name) {
+  const std::size_t at = server.names_in_flight.size();
+  if (at + name.size() >= mark_name_max) return {false, id};
+  server.names_in_flight.append(name).push_back('\0');
+  return {false, id | (at + 1) << mark_id_bits};
+}
+
+// Keeps the message, and all behind it, until the server has answered everything it has been sent.
+Worker::Verdict Worker::stall(ClientSession& client, Run& run) {
+  ServerConnection& server = *client.server;
+  if (server.talk.batch_open() && !say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) {
+    return Verdict::end;
+  }
+  client.stalled = true;
+  return Verdict::wait;
+}
+
+// Gives the server the client's unnamed statement, or takes the one away that another client left there.
+bool Worker::renew_unnamed(ClientSession& client, Run& run) {
+  ServerConnection& server = *client.server;
+  const StatementRef unnamed = client.statements.unnamed;
+  server.statements.unnamed_is_the_clients = true;
+  Assumption assumption;
+  assumption.what = What::renewed;
+  assumption.statement = unnamed;
+  if (unnamed) {
+    if (!say_parse(client, {}, unnamed->identity(), run)) return false;
+    ++client.desk()->stats.server_parses;
+  } else if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::close(out, 'S', {}); })) {
+    return false;
+  }
+  server.talk.on_request(unnamed ? 'P' : 'C', For::pooler, {true, 0});
+  server.assumptions.push(std::move(assumption));
+  return true;
+}
+
+// The statement on the client's server, where it is prepared first if need be. Null: the client has left.
+const policy::ServerStatements::Prepared* Worker::prepare(ClientSession& client, const StatementRef& statement, Run& run) {
+  ServerConnection& server = *client.server;
+  const auto max = static_cast<std::size_t>(config_->globals.max_prepared_statements);
+  if (auto* there = server.statements.find(*statement)) {
+    if (!there->stale()) {
+      server.statements.touch(*there);
+      return drop_surplus(client, max, run) ? there : nullptr;
+    }
+    if (!close_there(client, *server.statements.remove(*statement), run)) return nullptr;
+  }
+  if (!drop_surplus(client, max - 1, run)) return nullptr;
+  const ServerName name(statement->id);
+  if (!say_parse(client, name.view(), statement->identity(), run)) return nullptr;
+  ++client.desk()->stats.server_parses;
+  server.talk.on_request('P', For::pooler, {true, statement->id});
+  Assumption assumption;
+  assumption.what = What::prepared;
+  assumption.statement = statement;
+  server.assumptions.push(std::move(assumption));
+  return &server.statements.add(statement, statement->id);
+}
+
+// More than `max` are there after a batch that needed them all.
+bool Worker::drop_surplus(ClientSession& client, std::size_t max, Run& run) {
+  while (auto surplus = client.server->statements.drop_surplus(max)) {
+    if (!close_there(client, std::move(*surplus), run)) return false;
+  }
+  return true;
+}
+
+bool Worker::close_there(ClientSession& client, policy::ServerStatements::Prepared prepared, Run& run) {
+  ServerConnection& server = *client.server;
+  const ServerName name(prepared.id);
+  if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::close(out, 'S', name.view()); })) return false;
+  server.talk.on_request('C', For::pooler, {true, 0});
+  Assumption assumption;
+  assumption.what = What::taken_off;
+  assumption.removed = std::move(prepared);
+  server.assumptions.push(std::move(assumption));
+  return true;
+}
+
+// The text is sent from where it lies: an assumption holds it until the server has answered, or the piece lasts.
+bool Worker::say_parse(ClientSession& client, std::string_view name, Bytes identity, Run& run) {
+  return say(client, run, short_message_bytes, [&](Buffer& out) { compose::parse_head(out, name, identity.size()); }) &&
+         add(client, run, identity);
+}
+
+// Words of ours of at most `bytes`, at their place in the run. False: the client has left.
+template <typename F>
+bool Worker::say(ClientSession& client, Run& run, std::size_t bytes, F&& compose) {
+  if (words_.size() + bytes > words_.capacity()) {
+    flush_to_server(client, run);
+    if (client.phase == ClientPhase::leaving) return false;
+    words_.clear();
+    words_.reserve(std::max<std::size_t>(bytes, 4096));
+  }
+  const std::size_t at = words_.size();
+  compose(words_);
+  return add(client, run, Bytes(words_).subspan(at));
+}
+
+}  // namespace pgweir
