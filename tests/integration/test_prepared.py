@@ -352,6 +352,40 @@ def test_T69_nobody_ever_gets_another_clients_unnamed_statement(one_server):
         assert codes(a.send(bind(), execute(), SYNC).until()) == ["26000"]
 
 
+@pytest.mark.parametrize("protocol", ["simple", "extended"])
+def test_T70_execute_and_deallocate_in_sql_reach_what_was_prepared_by_message(two_servers, protocol):
+    def sql(conn, text):
+        return conn.send(query(text) if protocol == "simple" else extended(text)).until()
+
+    with two_servers.wire() as a, two_servers.wire() as b, two_servers.wire() as c:
+        for conn in (a, b):
+            prepare(conn, "My s", "select $1::int * 2")
+        for holder in (b, None):
+            if holder:
+                holder.ask("begin")
+            assert rows(sql(a, 'execute "My s" (21)')) == [["42"]]
+        b.ask("commit")
+        assert codes(sql(a, "execute nowhere(1)")) == ["26000"]
+        a.ask("begin; select 1/0")
+        assert codes(sql(a, 'deallocate "My s"')) == ["25P02"] and codes(sql(a, 'execute "My s"(1)')) == ["25P02"]
+        a.ask("rollback")
+        assert rows(run(a, "My s", (4,))) == [["8"]]
+        reply = sql(a, 'DEALLOCATE PREPARE "My s";')
+        assert tags(reply) == ("CZ" if protocol == "simple" else "12nCZ") and reply[-2].text() == "DEALLOCATE"
+        assert codes(run(a, "My s", (4,))) == ["26000"] and codes(sql(a, 'deallocate "My s"')) == ["26000"]
+        assert rows(run(b, "My s", (5,))) == [["10"]]
+        prepare(a, "My s", "select 'anew'")
+
+
+def test_T32_sql_prepare_and_execute_through_parse_in_one_transaction(one_server):
+    with one_server.wire() as a:
+        a.ask("begin")
+        assert tags(a.send(extended("prepare p(int) as select $1 + 1")).until()) == "12nCZ"
+        assert rows(a.send(extended("execute p(1)")).until()) == [["2"]]
+        assert tags(a.send(extended("deallocate p")).until()) == "12nCZ"
+        a.ask("commit")
+
+
 def test_T72_a_parse_in_a_failed_transaction_leaves_no_name(one_server):
     with one_server.wire() as a, one_server.wire() as b:
         prepare(b, "known", "select 'x'")
