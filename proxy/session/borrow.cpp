@@ -99,7 +99,8 @@ void Worker::unlink(ServerConnection& server) {
   server.client = nullptr;
   server.clock.forget();
   server.assumptions.forget();
-  server.touching = client.stalled = false;
+  server.deallocating.clear();
+  server.touching = server.swallow_prepare = client.stalled = false;
   client.server = nullptr;
   client.in_query = client.in_transaction = false;
   client.phase = ClientPhase::idle;

@@ -4,6 +4,7 @@
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
 #include "proxy/policy/prepared/sql_verb.h"
+#include "proxy/session/say.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
@@ -14,9 +15,6 @@ using policy::ClientStatements;
 using policy::ServerName;
 using policy::StatementRef;
 using What = policy::Assumption::What;
-
-// Of a message with a name in it; all our names are shorter than this.
-constexpr std::size_t short_message_bytes = 64;
 
 bool same_text(const StatementRef& statement, Bytes identity) {
   return statement && statement->text->kind == policy::StatementKind::parsed &&
@@ -100,6 +98,11 @@ Worker::Verdict Worker::judge_parse(ClientSession& client, const Piece& piece, R
     return parse_unnamed(client, piece, {}, policy::touches_statements(lead->sql));
   }
   if (view->statement.empty()) {
+    if (client.statements.count() > 0) {
+      const policy::SqlVerb verb = policy::recognise(view->sql);
+      const StatementRef* known = verb.verb == policy::Verb::other ? nullptr : client.statements.find(verb.name);
+      if (known) return parse_about(client, piece, *view, verb, StatementRef(*known), run);
+    }
     if (same_text(client.statements.unnamed, view->identity)) return parse_unnamed(client, piece, client.statements.unnamed, false);
     return parse_unnamed(client, piece, statements_.intern(view->identity), false);
   }
@@ -143,6 +146,7 @@ Worker::Verdict Worker::parse_unnamed(ClientSession& client, const Piece& piece,
   assumption.unnamed_was_the_clients = std::exchange(server.statements.unnamed_is_the_clients, true);
   assumption.before = std::exchange(client.statements.unnamed, std::move(statement));
   server.assumptions.push(std::move(assumption));
+  server.deallocating.clear();
   server.touching |= touches;
   return pass(client, piece, {true, 0});
 }
@@ -248,7 +252,20 @@ Worker::Verdict Worker::judge_query(ClientSession& client, const Piece& piece, R
   const auto lead = read_query_lead(piece.body());
   const bool touches = lead && policy::touches_statements(lead->sql);
   if (touches && in_doubt(server)) return stall(client, run);
-  // A Query forgets the unnamed statement.
+  if (lead && piece.ends && client.statements.count() > 0) {
+    const policy::SqlVerb verb = policy::recognise(lead->sql);
+    const StatementRef* known = verb.verb == policy::Verb::other ? nullptr : client.statements.find(verb.name);
+    if (known) return query_about(client, piece, lead->sql, verb, StatementRef(*known), run);
+  }
+  const Note note = forget_unnamed(client);
+  server.assumptions.on_boundary();
+  server.touching |= touches;
+  return pass(client, piece, note);
+}
+
+// A Query forgets the unnamed statement.
+Note Worker::forget_unnamed(ClientSession& client) {
+  ServerConnection& server = *client.server;
   Note note;
   if (client.statements.unnamed || !server.assumptions.empty()) {
     note.noted = true;
@@ -259,9 +276,7 @@ Worker::Verdict Worker::judge_query(ClientSession& client, const Piece& piece, R
     server.assumptions.push(std::move(assumption));
   }
   server.statements.unnamed_is_the_clients = true;
-  server.assumptions.on_boundary();
-  server.touching |= touches;
-  return pass(client, piece, note);
+  return note;
 }
 
 // --- what several of them need
@@ -353,20 +368,6 @@ bool Worker::close_there(ClientSession& client, policy::ServerStatements::Prepar
 bool Worker::say_parse(ClientSession& client, std::string_view name, Bytes identity, Run& run) {
   return say(client, run, short_message_bytes, [&](Buffer& out) { compose::parse_head(out, name, identity.size()); }) &&
          add(client, run, identity);
-}
-
-// Words of ours of at most `bytes`, at their place in the run. False: the client has left.
-template <typename F>
-bool Worker::say(ClientSession& client, Run& run, std::size_t bytes, F&& compose) {
-  if (words_.size() + bytes > words_.capacity()) {
-    flush_to_server(client, run);
-    if (client.phase == ClientPhase::leaving) return false;
-    words_.clear();
-    words_.reserve(std::max<std::size_t>(bytes, 4096));
-  }
-  const std::size_t at = words_.size();
-  compose(words_);
-  return add(client, run, Bytes(words_).subspan(at));
 }
 
 }  // namespace pgweir

@@ -36,6 +36,8 @@ bool Worker::settle_assumptions(ServerConnection& server) {
 void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict) {
   const ReportView report(piece.body());
   renamed_id_ = 0;
+  server.deallocating.clear();
+  server.swallow_prepare = false;
   if (verdict.mark != 0) {
     const std::uint64_t id = verdict.mark & ((std::uint64_t{1} << mark_id_bits) - 1);
     const std::uint64_t name_at = verdict.mark >> mark_id_bits;
@@ -61,6 +63,10 @@ void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const
 // CommandComplete of something that may have deallocated.
 void Worker::on_statements_gone(ServerConnection& server, Bytes body) {
   const auto view = read_command_complete(body);
+  if (view && view->tag == "DEALLOCATE" && !server.deallocating.empty()) {
+    if (server.client) server.client->statements.erase(server.deallocating);
+    server.deallocating.clear();
+  }
   if (!view || (view->tag != "DEALLOCATE ALL" && view->tag != "DISCARD ALL")) return;
   server.statements.clear();
   if (server.client) server.client->statements.clear();

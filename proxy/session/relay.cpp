@@ -241,6 +241,10 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
       break;
     case 'C':
       if (!body.empty() && body[0] == std::byte{'D'}) on_statements_gone(server, body);
+      if (server.swallow_prepare && as_text(body) == std::string_view("PREPARE\0", 8)) {
+        server.swallow_prepare = false;
+        server.swallowing = true;
+      }
       break;
     case 'N':
       if (!server.client && server.state() == ServerState::idle)

@@ -60,6 +60,8 @@ struct ServerConnection {
   policy::ServerStatements statements;
   policy::Assumptions assumptions;
   std::string names_in_flight;                 // what the client calls the statements of requests under way
+  std::string deallocating;                    // the client's name of what the DEALLOCATE under way is about
+  bool swallow_prepare = false;                // the next CommandComplete of a PREPARE answers a statement of ours
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it

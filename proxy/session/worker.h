@@ -6,7 +6,7 @@
 //   relay.cpp        bytes between the two sides      server_flow.cpp  connecting, login, the pooler's own queries
 //   borrow.cpp       who gets which server            hand_over.cpp    servers that change workers, eviction
 //   sweep.cpp        time limits                      cancel.cpp       CancelRequests
-//   commands.cpp     what the console orders
+//   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
 #pragma once
 
 #include <deque>
@@ -19,8 +19,10 @@
 
 #include "config/change.h"
 #include "config/config.h"
+#include "protocol/frontend.h"
 #include "proxy/core/log.h"
 #include "proxy/core/version.h"
+#include "proxy/policy/prepared/sql_verb.h"
 #include "proxy/pool/ledger.h"
 #include "proxy/session/cancel_job.h"
 #include "proxy/session/client_login.h"
@@ -221,6 +223,11 @@ class Worker final : public LoopEvents {
   Verdict judge_describe(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_close(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_query(ClientSession& client, const Piece& piece, Run& run);
+  Verdict query_about(ClientSession& client, const Piece& piece, std::string_view sql, const policy::SqlVerb& verb,
+                      const policy::StatementRef& known, Run& run);
+  Verdict parse_about(ClientSession& client, const Piece& piece, const ParseView& view, const policy::SqlVerb& verb,
+                      const policy::StatementRef& known, Run& run);
+  Note forget_unnamed(ClientSession& client);
   Verdict stall(ClientSession& client, Run& run);
   bool in_doubt(ServerConnection& server);
   static Note note_name(ServerConnection& server, std::uint64_t id, std::string_view name);
