@@ -30,6 +30,7 @@ stop_all() {
 prepare() {
   [ -x "$bench" ] || die "no $bench: run cmake --preset release && cmake --build --preset release"
   ulimit -n 100000 2>/dev/null || ulimit -n "$(ulimit -Hn)"
+  mkdir -p "$root/build"
   place=$(mktemp -d "$root/build/bench-run.XXXXXX")
   trap stop_all EXIT
   trap 'exit 130' INT TERM

@@ -80,6 +80,14 @@ void add_figures_per_transaction(Row& row, const Results& results) {
   });
 }
 
+// Sums that fall instead of rising have lost a process: the target was stopped or crashed
+// meanwhile.
+bool any_process_left(const Results& results) {
+  return std::any_of(results.begin(), results.end(), [](const LoadResult& r) {
+    return r.after.cpu_us < r.before.cpu_us || r.after.voluntary < r.before.voluntary;
+  });
+}
+
 Row sum_up(const Watched& watched, Protocol protocol, unsigned clients, unsigned idle,
            const Results& all) {
   Row row;
@@ -112,7 +120,7 @@ Row sum_up(const Watched& watched, Protocol protocol, unsigned clients, unsigned
   row.p99 = quantile_us(measured, 0.99);
   row.p999 = quantile_us(measured, 0.999);
   row.longest = quantile_us(measured, 1);
-  if (!watched.watch.knows_any()) return row;
+  if (!watched.watch.knows_any() || any_process_left(measured)) return row;
   add_process_figures(row, measured, watched.rss_before, clients + idle);
   if (row.completed + row.failed > 0) add_figures_per_transaction(row, measured);
   return row;

@@ -22,9 +22,8 @@ constexpr std::string_view needs_client_tls = "TLS with clients";
 constexpr std::string_view needs_server_tls = "TLS with servers";
 constexpr std::string_view needs_dns = "a DNS cache of its own";
 constexpr std::string_view needs_peering = "peering";
-constexpr std::string_view needs_pqexec = "refusing simple queries";
-constexpr std::string_view needs_reuseport = "sharing a port between processes";
 constexpr std::string_view needs_buffers = "sizing of socket buffers in the process";
+constexpr std::string_view needs_suspend = "SUSPEND";
 constexpr std::string_view needs_windows = "running as a Windows service";
 
 constexpr char default_auth_query[] =
@@ -93,11 +92,11 @@ const Setting table[] = {
     {NAMED(default_pool_size), .fallback = "20", .applies = at_once,
      .help = "Server connections per database and user (0 = unlimited)."},
     {NAMED(disable_pqexec), .fallback = "0", .applies = restart,
-     .help = "Refuse the simple query protocol.", .not_served = needs_pqexec},
+     .help = "Refuse the simple query protocol."},
     {NAMED(dns_max_ttl), .fallback = "15", .applies = at_once,
-     .help = "How long DNS answers are kept (seconds).", .not_served = needs_dns},
+     .help = "How long DNS answers are kept (seconds)."},
     {NAMED(dns_nxdomain_ttl), .fallback = "15", .applies = at_once,
-     .help = "How long failed DNS look-ups are kept (seconds).", .not_served = needs_dns},
+     .help = "How long failed DNS look-ups are kept (seconds)."},
     {NAMED(dns_zone_check_period), .fallback = "0", .applies = at_once,
      .help = "Period of looking for changed zone serials (seconds, 0 = off).",
      .not_served = needs_dns},
@@ -218,13 +217,14 @@ const Setting table[] = {
     {NAMED(service_name), .fallback = "pgbouncer", .applies = restart,
      .help = "Name of the Windows service.", .not_served = needs_windows},
     {NAMED(so_reuseport), .fallback = "0", .applies = restart,
-     .help = "SO_REUSEPORT on TCP listeners.", .not_served = needs_reuseport},
+     .help = "SO_REUSEPORT on TCP listeners."},
     {NAMED(stats_period), .fallback = "60", .applies = at_once,
      .help = "Period of the averages and of the stats line (whole seconds).", .lowest = 1},
     {NAMED(stats_users), .fallback = "", .applies = at_once,
      .help = "Comma list of users who may run the console's SHOW, except SHOW FDS."},
     {NAMED(suspend_timeout), .fallback = "10", .applies = at_once,
-     .help = "Close connections that do not drain on SUSPEND in this time (seconds)."},
+     .help = "Close connections that do not drain on SUSPEND in this time (seconds).",
+     .not_served = needs_suspend},
     {NAMED(syslog), .fallback = "0", .applies = at_once, .help = "Log to syslog as well."},
     {NAMED(syslog_facility), .fallback = "daemon", .applies = at_once,
      .help = "Facility for syslog."},

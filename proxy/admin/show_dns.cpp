@@ -1,5 +1,5 @@
-// SHOW DNS_HOSTS and SHOW DNS_ZONES: empty, for names are resolved by the system and no answer is
-// kept here.
+// SHOW DNS_HOSTS and SHOW DNS_ZONES: empty. The resolver belongs to the process, which does not
+// tell what it keeps; zones are not watched.
 #include <array>
 
 #include "proxy/admin/shows.h"

@@ -34,7 +34,7 @@ std::size_t count_pools(const ShowContext& context) {
   return names.size() + 1;
 }
 
-// Nothing is kept in reserve here, and names are looked up by the system: those counts are 0.
+// Nothing is kept in reserve, and the resolver's names are not known here: those counts are 0.
 std::vector<Row> lists_rows(const ShowContext& context) {
   const ObjectCounts sum = sum_of(context);
   const std::size_t databases = known_databases(context.config, context.workers).size() + 1;

@@ -200,6 +200,16 @@ void Ledger::dismiss_user_client(const std::string& user) {
   --users_.at(user).clients;
 }
 
+void Ledger::keep_welcome(PoolAccount& pool, std::shared_ptr<const Welcome> welcome) {
+  std::lock_guard lock(mutex_);
+  pool.welcome = std::move(welcome);
+}
+
+std::shared_ptr<const Welcome> Ledger::welcome(const PoolAccount& pool) const {
+  std::lock_guard lock(mutex_);
+  return pool.welcome;
+}
+
 int Ledger::pool_servers(const PoolAccount& pool) const {
   std::lock_guard lock(mutex_);
   return pool.servers;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -33,12 +34,16 @@ struct ServerLimits {
 
 enum class BindingLimit : std::uint8_t { none, pool_size, max_db_connections, max_user_connections };
 
+// What a server told at its login (session/pool_desk.h).
+struct Welcome;
+
 // What one pool looks like to the other workers. The atomics are read without the ledger's lock.
 struct PoolAccount {
   PoolKey key = 0;
   std::string database, user;
   // Ledger's lock:
   int servers = 0;                       // open or opening, on all workers
+  std::shared_ptr<const Welcome> welcome;  // null: no server has told yet, or it counts no more
   struct Shared* database_account = nullptr;
   struct Shared* user_account = nullptr;
   // For each worker since when the oldest waiter waits, in ns on the monotonic clock; 0: nobody waits.
@@ -109,6 +114,10 @@ class Ledger {
   bool admit_user_client(const std::string& user, int limit);
   void dismiss_database_client(const std::string& database);
   void dismiss_user_client(const std::string& user);
+
+  // What clients of the pool are told at login: whichever worker's server tells it first, all may repeat it.
+  void keep_welcome(PoolAccount& pool, std::shared_ptr<const Welcome> welcome);
+  std::shared_ptr<const Welcome> welcome(const PoolAccount& pool) const;
 
   struct Counts { int servers = 0, clients = 0; };
   int sockets() const { return sockets_.load(std::memory_order_relaxed); }

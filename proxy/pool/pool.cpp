@@ -71,7 +71,8 @@ void Pool::publish_wait(Ledger& ledger) {
 }
 
 void Pool::publish_idle(Ledger& ledger) {
-  const int idle = paused ? 0 : static_cast<int>(count(ServerState::idle));
+  const bool none = paused || !waiters_.empty();
+  const int idle = none ? 0 : static_cast<int>(count(ServerState::idle) + count(ServerState::used));
   if (idle != published_idle_) ledger.publish_idle(account_, worker_, idle);
   published_idle_ = idle;
 }

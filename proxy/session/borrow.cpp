@@ -30,6 +30,7 @@ bool Worker::borrow(ClientSession& client) {
   }
   enqueue(client);
   if (!check_one(desk)) open_wanted(desk);
+  client.wait_reason = wait_reason(desk);
   return false;
 }
 
@@ -50,6 +51,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   if (client.waiter.in_queue.linked()) {
     client.last_wait = now - client.waiter.since;
     desk.stats.wait_us += static_cast<std::uint64_t>(count_us(client.last_wait));
+    note_wait(client, true);
     desk.pool.dequeue(client.waiter);
   } else if (client.by_age.linked()) {
     idle_clients_.remove(client);
@@ -65,6 +67,8 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   client.server = &server;
   client.unnamed_parsed = false;
   client.phase = ClientPhase::leasing;
+  log_client(log::Level::debug, client, "gets server S-{}, waited {} us", static_cast<const void*>(&server),
+             count_us(client.last_wait));
   const std::string settings = policy::difference(shared_.tracked, client.parameters, server.facts.parameters);
   if (settings.empty()) {
     update_reading(client);
@@ -91,8 +95,9 @@ void Worker::unlink(ServerConnection& server) {
   ClientSession& client = *server.client;
   server.client = nullptr;
   server.clock.forget();
+  server.last_digest = {};
   client.server = nullptr;
-  client.in_query = client.in_transaction = false;
+  client.in_query = client.in_transaction = client.unnamed_parsed = false;
   client.phase = ClientPhase::idle;
   client.idle_since = loop_.now();
   idle_clients_.push_back(client);
@@ -119,7 +124,7 @@ void Worker::after_use(ServerConnection& server) {
 
 // Closes a server that must not serve anybody else.
 bool Worker::close_if_unfit(ServerConnection& server) {
-  const PoolDesk& desk = *server.desk;
+  PoolDesk& desk = *server.desk;
   CloseReason reason = CloseReason::none;
   if (server.said_fatal) {
     reason = CloseReason::server_conn_crashed;
@@ -131,10 +136,19 @@ bool Worker::close_if_unfit(ServerConnection& server) {
     reason = CloseReason::server_lifetime_over;
   } else if (desk.pool.paused) {
     reason = CloseReason::pause_mode;
+  } else if (desk.over_size && is_over_size(desk)) {
+    reason = CloseReason::too_many_servers;
   }
   if (reason == CloseReason::none) return false;
   end_server(server, reason);
   return true;
+}
+
+bool Worker::is_over_size(PoolDesk& desk) {
+  const ServerLimits& limits = desk.pool.settings.limits;
+  desk.over_size = limits.pool_size > 0 &&
+                   shared_.ledger.pool_servers(desk.pool.account()) > limits.pool_size + limits.reserve_size;
+  return desk.over_size;
 }
 
 // A server that anybody may have: another worker's client who waits longer, the first of our own, or the shelf.

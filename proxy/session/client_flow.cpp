@@ -163,6 +163,11 @@ void Worker::add_host_to_application_name(ClientSession& client) {
 // Limits that are checked before anybody proves anything.
 bool Worker::admit(ClientSession& client) {
   ClientLogin& login = *client.login;
+  if (config_->globals.client_tls_sslmode >= SslMode::require && !client.unix_socket) {
+    // TLS is not served yet: who asks for it in the ini must not get plain text instead.
+    end_client(client, CloseReason::ssl_required);
+    return false;
+  }
   const Endpoint end = client.stream->remote();
   login.own_uid = login.for_console && login.user == console_database && client.unix_socket &&
                   end.peer_uid == shared_.own_uid;
@@ -240,7 +245,7 @@ void Worker::on_proven(ClientSession& client) {
   }
   client.route = &route(login.database, login.user, login.entry);
   PoolDesk& desk = *client.desk();
-  if (desk.welcome_known) return welcome(client);
+  if (knows_welcome(desk)) return welcome(client);
   client.phase = ClientPhase::welcoming;
   client.waiter.since = loop_.now();
   desk.pool.login_waiters().push_back(client.waiter);
@@ -314,6 +319,16 @@ void Worker::finish_welcome(ClientSession& client, Buffer& out, ClientPhase phas
   on_client_bytes(client, *early);
 }
 
+// A worker without a server of its own repeats what one of another worker's has told: the pool may have no place left.
+bool Worker::knows_welcome(PoolDesk& desk) {
+  if (desk.welcome_known) return true;
+  const auto told = shared_.ledger.welcome(desk.pool.account());
+  if (!told) return false;
+  desk.welcome = told->statuses;
+  desk.server_parameters = told->parameters;
+  return desk.welcome_known = true;
+}
+
 void Worker::welcome_waiting(PoolDesk& desk) {
   while (Waiter* waiter = desk.pool.login_waiters().pop_front()) {
     welcome(*static_cast<ClientSession*>(waiter->session));
@@ -366,6 +381,16 @@ void Worker::settle(PoolDesk& desk) {
   s.round_robin = globals.server_round_robin;
   s.forced_user = !desk.database->user.empty();
   desk.pool.paused = paused_all_ || database_paused(desk.pool.database());
+  (void)is_over_size(desk);
+}
+
+// Pools with a forced user keep their min_pool_size without any client; one worker sees to it.
+void Worker::prepare_forced_pools() {
+  if (number_ != 0) return;
+  for (const auto& [name, entry] : config_->databases) {
+    if (entry->user.empty() || pool_limits(*config_, *entry, entry->user).min_pool_size <= 0) continue;
+    (void)desk_for(entry, name, entry->user);
+  }
 }
 
 }  // namespace pgweir

@@ -36,10 +36,13 @@ void Worker::apply_config(std::shared_ptr<const Config> fresh, const Changes& ch
     route->limits = client_limits(*config_, *route->desk->database, route->user);
   }
   find_shortest_client_idle();
+  prepare_forced_pools();
   if (changes.userlist_changed) shared_.credentials.forget_derived();
 }
 
 void Worker::remove_database(PoolDesk& desk) {
+  log::line(log::Level::log, "dropping database '{}' as it does not exist anymore or inactive auto-database",
+            desk.pool.database());
   desk.removed = true;
   stale(desk);
   clients_.for_each([&](ClientSession& client) {
@@ -52,6 +55,7 @@ void Worker::remove_database(PoolDesk& desk) {
 void Worker::stale(PoolDesk& desk) {
   ++desk.config_generation;
   desk.welcome_known = false;
+  shared_.ledger.keep_welcome(desk.pool.account(), nullptr);
   desk.fast_fail = false;
   desk.next_host = 0;
   desk.pool.forget_failures();

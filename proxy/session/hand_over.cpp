@@ -75,6 +75,7 @@ void Worker::receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Deta
   server.checked = true;
   if (!server.stream) return end_server(server, CloseReason::server_conn_crashed);
   if (!close_if_unfit(server)) make_available(server);
+  if (knows_welcome(desk)) welcome_waiting(desk);
   look_again_.push_back(key);                  // others may wait here, and others be idle there
 }
 
@@ -92,6 +93,13 @@ void Worker::donate(PoolKey key, unsigned to) {
   if (pooled && found->second->pool.waiters().empty()) {
     auto& server = *static_cast<ServerConnection*>(pooled->connection);
     if (server.framer.between_messages() && !close_if_unfit(server)) return hand_over(server, to);
+  } else if (found != desks_.end() && found->second->pool.waiters().empty()) {
+    // Idle for long: after its check it goes to whoever waits longest, wherever that is.
+    PooledServer* used = found->second->pool.paused ? nullptr : found->second->pool.servers(ServerState::used).front();
+    if (used) {
+      auto& server = *static_cast<ServerConnection*>(used->connection);
+      if (!close_if_unfit(server)) start_job(server, ServerJob::check, config_->globals.server_check_query);
+    }
   }
   // Somebody was faster. Whoever asked has told the ledger that it waits, so the next one to come free goes there.
   shared_.fleet.post(to, [key](Worker& worker) {

@@ -6,10 +6,17 @@
 #include "config/effective.h"
 #include "protocol/bytes.h"
 #include "proxy/observe/stats.h"
+#include "proxy/observe/waits.h"
 #include "proxy/policy/parameters.h"
 #include "proxy/pool/pool.h"
 
 namespace pgweir {
+
+// What a server told at its login, for the workers that have none of their own. Immutable.
+struct Welcome {
+  Buffer statuses;
+  policy::SharedParameters parameters;
+};
 
 struct PoolDesk {
   PoolDesk(PoolAccount& account, unsigned worker) : pool(account, worker) {}
@@ -20,6 +27,8 @@ struct PoolDesk {
   PoolMode mode = PoolMode::session;
   std::uint64_t config_generation = 0;         // grows when connections made before must not be used any more
   bool removed = false;                        // its database is gone from the configuration
+  bool over_size = false;                      // pool_size has shrunk below what is open
+  TimePoint unused_since{};                    // no client and no server since; TimePoint{}: it is used
   bool waiting_for_donor = false;              // another worker was asked for an idle server
   TimePoint asked_to_evict_at{};               // other workers were asked to close one of another pool's
   std::size_t next_host = 0;                   // of a host list, round robin
@@ -30,6 +39,7 @@ struct PoolDesk {
   Buffer welcome;                              // ParameterStatus messages of the settings that are not tracked
   policy::SharedParameters server_parameters;  // the tracked ones, as a fresh server has them
 
+  WaitCounts waits{};                          // by what kept the clients from a server
   PoolStats stats;
   PoolStats at_period_start;                   // of the running stats_period
   PoolStats last_period;                       // what the last completed one added

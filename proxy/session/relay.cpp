@@ -100,6 +100,8 @@ Worker::Verdict Worker::judge_without_server(ClientSession& client, const Piece&
     client.skip_message = false;
     return Verdict::swallow;
   }
+  // Refused before a server is borrowed: a queue of such clients would hand it on to each other, one call deeper each.
+  if (client.desk()->mode != PoolMode::session && !allowed_in_shared_mode(client, piece)) return Verdict::end;
   if (borrow(client)) return Verdict::forward;
   return client.phase == ClientPhase::leaving ? Verdict::end : Verdict::wait;
 }
@@ -132,6 +134,7 @@ void Worker::note_request(ClientSession& client, TimePoint now) {
   PoolStats& stats = client.desk()->stats;
   client.server->request_at = now;
   if (!client.in_query) {
+    if (watch_ && client.in_transaction) watch_->digests.add_idle(client.server->last_digest, now - client.idle_since);
     client.in_query = true;
     client.query_since = client.request_at = now;
     ++stats.queries;
@@ -231,6 +234,7 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
     default:
       break;
   }
+  if (watch_ && !server.swallowing) server.clock.on_reply(piece.tag, piece.length + 1, body, loop_.now());
   if (verdict.statements > 0) on_statement_over(server, verdict.statements);
   return true;
 }
@@ -288,23 +292,6 @@ bool Worker::on_ready(ServerConnection& server) {
   return true;
 }
 
-void Worker::on_statement_over(ServerConnection& server, unsigned count) {
-  const int threshold_ms = config_->globals.log_min_duration_statement;
-  server.clock.on_finished(count, loop_.now(), [&](const policy::StatementClock::Finished& done) {
-    if (threshold_ms < 0 || done.took < milliseconds(threshold_ms) || !server.client) return;
-    const double ms = static_cast<double>(count_us(done.took)) / 1000;
-    const double waited_ms = static_cast<double>(count_us(server.client->last_wait)) / 1000;
-    if (done.simple) {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  statement: {}  (waited {:.3f} ms)", ms,
-                 done.text, waited_ms);
-    } else {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  execute {}: {}  (waited {:.3f} ms)", ms,
-                 done.name.empty() ? "<unnamed>" : done.name, done.text, waited_ms);
-    }
-  });
-  if (server.client) server.client->last_wait = {};
-}
-
 void Worker::flush_to_client(ServerConnection& server, Run& run) {
   if (run.empty()) return;
   if (!server.client) return run.clear();
@@ -343,6 +330,8 @@ void Worker::update_reading(ServerConnection& server) {
   const bool pause = server.client && !server.client->outbox.empty();
   if (pause == server.reading_paused) return;
   server.reading_paused = pause;
+  if (pause) server.paused_at = loop_.now();
+  else server.clock.on_blocked(loop_.now() - server.paused_at);
   if (pause) server.stream->pause_reading();
   else server.stream->resume_reading();
 }

@@ -39,6 +39,12 @@ void Worker::on_server_connected(ServerConnection& server) {
     else log_server(log::Level::log, server, "new connection to server (from {}:{})", local.address, local.port);
   }
   server.facts.opened_at = server.pooled.opened_at = loop_.now();
+  const bool plain_forbidden = config_->globals.server_tls_sslmode >= SslMode::require &&
+                               server.stream->remote().family != Endpoint::Family::unix_socket;
+  if (plain_forbidden) {
+    return on_open_failed(server, CloseReason::server_login_error,
+                          "server_tls_sslmode asks for TLS towards servers, which is not served yet", "08001");
+  }
   Buffer out;
   server.login->start(out);
   send_to_server(server, out);
@@ -86,6 +92,7 @@ void Worker::on_logged_in(ServerConnection& server) {
     desk.server_parameters = server.facts.parameters;
   }
   desk.welcome_known = true;
+  shared_.ledger.keep_welcome(desk.pool.account(), std::make_shared<Welcome>(Welcome{desk.welcome, desk.server_parameters}));
   desk.fast_fail = false;
   desk.pool.on_opened(loop_.now());
   look_again_.push_back(desk.pool.account().key);

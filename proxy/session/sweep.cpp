@@ -20,11 +20,13 @@ void Worker::on_tick() {
     sweep_servers(*desk, now);
     sweep_active(*desk, now);
     sweep_waiters(*desk, now);
+    if (!desk->pool.login_waiters().empty() && knows_welcome(*desk)) welcome_waiting(*desk);
     if (!desk->pool.waiters().empty() || !desk->pool.login_waiters().empty() || desk->pool.settings.min_pool_size > 0) {
       if (!check_one(*desk)) open_wanted(*desk);
     }
   }
   sweep_cancels(now);
+  sweep_unused_pools(now);
   if (shared_.console) shared_.console->on_tick(*this);
   shared_.fleet.on_tick(*this);
 }
@@ -91,6 +93,7 @@ void Worker::sweep_servers(PoolDesk& desk, TimePoint now) {
         end_server(server, CloseReason::server_idle_timeout);
       } else if (state == ServerState::idle && needs_check(desk, pooled)) {
         pool.move(pooled, ServerState::used, pooled.since);
+        publish(desk);
       }
     });
   }
@@ -129,11 +132,39 @@ void Worker::sweep_active(PoolDesk& desk, TimePoint now) {
       end_client(*client, CloseReason::transaction_timeout);
     } else if (in_transaction && !client->in_query && expired(client->idle_since, s.idle_transaction_timeout, now)) {
       end_client(*client, CloseReason::idle_transaction_timeout);
+    } else if (config_->globals.server_fast_close && desk.mode == PoolMode::session && server.talk.at_rest() &&
+               !in_transaction && (pooled.close_needed || server.facts.config_generation != desk.config_generation)) {
+      end_client(*client, CloseReason::database_configuration_changed);
     } else if (desk.mode == PoolMode::session && server.talk.at_rest() && !in_transaction &&
                expired(client->idle_since, client->route->limits.client_idle_timeout, now)) {
       end_client(*client, CloseReason::client_idle_timeout);
     }
   });
+}
+
+// Pools that nobody has used for long, their statistics included: those of automatic databases (autodb_idle_timeout),
+// and any with pool_idle_timeout.
+void Worker::sweep_unused_pools(TimePoint now) {
+  for (auto place = desks_.begin(); place != desks_.end();) {
+    PoolDesk& desk = *place->second;
+    const bool used = desk.pool.clients > 0 || desk.pool.servers_here() > 0 || !desk.pool.login_waiters().empty() ||
+                      desk.pool.settings.forced_user;
+    if (used) desk.unused_since = {};
+    else if (desk.unused_since == TimePoint{}) desk.unused_since = now;
+    Duration limit = config_->globals.pool_idle_timeout;
+    if (desk.database->automatic || desk.removed) {
+      const Duration automatic = config_->globals.autodb_idle_timeout;
+      if (limit == Duration{} || (automatic > Duration{} && automatic < limit)) limit = automatic;
+    }
+    if (used || !expired(desk.unused_since, limit, now)) {
+      ++place;
+      continue;
+    }
+    log::line(log::Level::log, "cleaning up idle pool for user {} on db {} because: pool idle timeout (age= {}s)",
+              desk.pool.user(), desk.pool.database(), count_s(now - desk.unused_since));
+    std::erase_if(routes_, [&](const auto& route) { return route.second->desk == &desk; });
+    place = desks_.erase(place);
+  }
 }
 
 bool Worker::lifetime_over(const PoolDesk& desk, const PooledServer& server, TimePoint now) const {

@@ -21,6 +21,7 @@
 #include "config/config.h"
 #include "proxy/core/log.h"
 #include "proxy/core/version.h"
+#include "proxy/observe/waits.h"
 #include "proxy/pool/ledger.h"
 #include "proxy/session/cancel_job.h"
 #include "proxy/session/client_login.h"
@@ -127,6 +128,10 @@ class Worker final : public LoopEvents {
   bool quiet(const std::string& database) const;
   // No server of it is left that must be closed.
   bool nothing_to_close(const std::string& database) const;
+  const DigestTable* digests() const { return watch_ ? &watch_->digests : nullptr; }   // null: query_digests=0
+  const SlowRing* slow_statements() const { return watch_ ? &watch_->slow : nullptr; }
+  WaitReason wait_reason(const PoolDesk& desk) const;   // of those who wait in it now
+  void reset_queries();                        // forgets what SHOW QUERIES, SLOW_QUERIES and WAITS tell
   std::size_t ordinary_clients() const;        // without console clients
   void end_all();                              // closes everything, tells nobody
   void rotate_stats();                         // a stats_period is over
@@ -167,6 +172,7 @@ class Worker final : public LoopEvents {
   void welcome(ClientSession& client);
   void finish_welcome(ClientSession& client, Buffer& out, ClientPhase phase);
   void welcome_waiting(PoolDesk& desk);
+  bool knows_welcome(PoolDesk& desk);
   Route& route(const std::string& database, const std::string& user, const DatabasePtr& entry);
   PoolDesk& desk_for(const DatabasePtr& entry, const std::string& database, const std::string& user);
   void settle(PoolDesk& desk);                 // works out its settings from the configuration
@@ -187,12 +193,23 @@ class Worker final : public LoopEvents {
   void on_server_error(ServerConnection& server, const Piece& piece);
   void absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded);
   bool on_ready(ServerConnection& server);
-  void on_statement_over(ServerConnection& server, unsigned count);
   void flush_to_server(ClientSession& client, Run& run);
   void flush_to_client(ServerConnection& server, Run& run);
   void note_request(ClientSession& client, TimePoint now);
   void update_reading(ClientSession& client);
   void update_reading(ServerConnection& server);
+
+  // --- watch.cpp
+  struct Watch {
+    Watch(std::size_t entries_max, std::size_t bytes_max) : digests(entries_max, bytes_max) {}
+    DigestTable digests;
+    SlowRing slow;
+  };
+  void settle_watch();                         // as query_digests says
+  void on_statement_over(ServerConnection& server, unsigned count);
+  void note_statement(ServerConnection& server, ClientSession& client, const policy::StatementClock::Finished& done);
+  void note_slow(const ServerConnection& server, const ClientSession& client, const Execution& run);
+  void note_wait(const ClientSession& client, bool served);
 
   // --- pooling (borrow.cpp, hand_over.cpp)
   bool borrow(ClientSession& client);          // true: it holds a server that is ready
@@ -203,6 +220,7 @@ class Worker final : public LoopEvents {
   void after_use(ServerConnection& server);
   void make_available(ServerConnection& server);
   bool close_if_unfit(ServerConnection& server);
+  bool is_over_size(PoolDesk& desk);
   bool needs_check(const PoolDesk& desk, const PooledServer& pooled) const;
   bool check_one(PoolDesk& desk);
   bool no_server_works(const PoolDesk& desk) const;
@@ -256,7 +274,9 @@ class Worker final : public LoopEvents {
   void sweep_waiters(PoolDesk& desk, TimePoint now);
   void sweep_servers(PoolDesk& desk, TimePoint now);
   void sweep_active(PoolDesk& desk, TimePoint now);
+  void sweep_unused_pools(TimePoint now);
   void find_shortest_client_idle();
+  void prepare_forced_pools();
   bool lifetime_over(const PoolDesk& desk, const PooledServer& server, TimePoint now) const;
 
   const unsigned number_;
@@ -269,6 +289,7 @@ class Worker final : public LoopEvents {
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};
   std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
+  std::unique_ptr<Watch> watch_;               // null: query_digests=0
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
   using ByAge = List<ClientSession, &ClientSession::by_age>;
   ByAge logins_, idle_clients_;                // oldest first

@@ -178,6 +178,8 @@ class Pooler:
             lines.append(f"{name} = {where}{options}")
         lines.append("[pgbouncer]")
         lines += [f"{key} = {value}" for key, value in self.settings.items() if value is not None]
+        # The whole suite with other settings: PGWEIR_SETTINGS="workers=2".
+        lines += os.environ.get("PGWEIR_SETTINGS", "").split()
         for section, entries in (("users", self.users), ("peers", self.peers)):
             if entries:
                 lines += [f"[{section}]"] + [f"{name} = {options}" for name, options in entries.items()]

@@ -2,6 +2,7 @@
 import time
 
 import pytest
+import servers
 from wire import Closed, PgError, errors, eventually, query, rows, tags
 
 
@@ -165,6 +166,7 @@ def test_a_smaller_pool_size_closes_servers_as_they_become_free(pooler, cluster)
     eventually(lambda: cluster.backends("p3") == 1)
 
 
+@pytest.mark.skipif(not servers.IS_PGBOUNCER, reason="SUSPEND comes with the online restart")
 def test_suspend_stops_serving_until_resume(pooler):
     p = pooler(pool_mode="transaction")
     with p.wire() as client, p.console() as console:

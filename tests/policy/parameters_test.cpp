@@ -1,0 +1,69 @@
+#include "proxy/policy/parameters.h"
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+#include <utility>
+
+using namespace pgweir;
+using namespace pgweir::policy;
+
+namespace {
+
+SharedParameters values(const TrackedParameters& tracked,
+                        std::initializer_list<std::pair<const char*, const char*>> given) {
+  SharedParameters result;
+  for (const auto& [name, value] : given)
+    result = with_value(result, tracked.place_of(name), value, tracked.size());
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("five settings are followed, and those of track_extra_parameters") {
+  const TrackedParameters usual("");
+  CHECK(usual.size() == 5);
+  CHECK(usual.place_of("timezone") == usual.place_of("TimeZone"));
+  CHECK(usual.place_of("search_path") == TrackedParameters::none);
+  const TrackedParameters more("search_path, IntervalStyle ,TimeZone,");
+  CHECK(more.size() == 7);
+  CHECK(more.place_of("intervalstyle") == 6);
+}
+
+TEST_CASE("the SQL names only what both know and where they differ") {
+  const TrackedParameters tracked("search_path");
+  struct Case {
+    SharedParameters client, server;
+    std::string sql;
+  };
+  for (const Case& c : {
+           Case{values(tracked, {{"TimeZone", "UTC"}}), values(tracked, {{"TimeZone", "UTC"}}), ""},
+           {values(tracked, {{"TimeZone", "Europe/Berlin"}}),
+            values(tracked, {{"TimeZone", "UTC"}}), "SET TimeZone='Europe/Berlin';"},
+           {values(tracked, {{"TimeZone", "Europe/Berlin"}}),
+            values(tracked, {{"DateStyle", "ISO"}}), ""},
+           {nullptr, values(tracked, {{"TimeZone", "UTC"}}), ""},
+           {values(tracked, {{"client_encoding", "utf8"}}),
+            values(tracked, {{"client_encoding", "UTF8"}}), ""},
+           {values(tracked, {{"application_name", "App"}}),
+            values(tracked, {{"application_name", "app"}}), "SET application_name='App';"},
+           {values(tracked, {{"application_name", "it's"}}),
+            values(tracked, {{"application_name", ""}}), "SET application_name='it''s';"},
+           {values(tracked, {{"application_name", "a\\'; DROP"}}),
+            values(tracked, {{"application_name", ""}}), "SET application_name=E'a\\\\''; DROP';"},
+           {values(tracked, {{"search_path", "a, \"b c\""}}),
+            values(tracked, {{"search_path", "public"}}),
+            "SELECT set_config('search_path','a, \"b c\"',false);"},
+       }) {
+    CHECK(difference(tracked, c.client, c.server) == c.sql);
+  }
+}
+
+TEST_CASE("setting the same value again keeps the shared object") {
+  const TrackedParameters tracked("");
+  const SharedParameters one = values(tracked, {{"TimeZone", "UTC"}});
+  CHECK(with_value(one, tracked.place_of("TimeZone"), "UTC", tracked.size()) == one);
+  const SharedParameters two = with_value(one, tracked.place_of("TimeZone"), "GMT", tracked.size());
+  CHECK(two != one);
+  CHECK(**value_at(one, tracked.place_of("TimeZone")) == "UTC");
+}

@@ -1,0 +1,109 @@
+#include "proxy/pool/ledger.h"
+
+#include <doctest/doctest.h>
+
+using namespace pgweir;
+
+namespace {
+constexpr TimePoint start{seconds(1000)};
+}
+
+TEST_CASE("a server is booked against every limit at once") {
+  struct Case {
+    ServerLimits limits;
+    bool reserve;
+    int allowed;
+    BindingLimit then;
+  };
+  for (const Case& c : {Case{{2, 0, 0, 0}, false, 2, BindingLimit::pool_size},
+                        {{2, 1, 0, 0}, false, 2, BindingLimit::pool_size},
+                        {{2, 1, 0, 0}, true, 3, BindingLimit::pool_size},
+                        {{5, 0, 3, 0}, false, 3, BindingLimit::max_db_connections},
+                        {{5, 0, 0, 1}, false, 1, BindingLimit::max_user_connections},
+                        {{0, 0, 4, 0}, false, 4, BindingLimit::max_db_connections}}) {
+    Ledger ledger(1);
+    PoolAccount& pool = ledger.account("db", "u");
+    for (int i = 0; i < c.allowed; ++i)
+      CHECK(ledger.reserve(pool, c.limits, c.reserve) == BindingLimit::none);
+    CHECK(ledger.reserve(pool, c.limits, c.reserve) == c.then);
+    CHECK(ledger.pool_servers(pool) == c.allowed);
+    (void)ledger.give_back(pool);
+    CHECK(ledger.reserve(pool, c.limits, c.reserve) == BindingLimit::none);
+  }
+}
+
+TEST_CASE("pools of one database share its limit, those of one user theirs") {
+  Ledger ledger(1);
+  PoolAccount& a = ledger.account("db", "u1");
+  PoolAccount& b = ledger.account("db", "u2");
+  PoolAccount& c = ledger.account("other", "u1");
+  CHECK(&a == &ledger.account("db", "u1"));
+  CHECK(ledger.find(b.key) == &b);
+  const ServerLimits by_database{0, 0, 1, 0}, by_user{0, 0, 0, 1};
+  CHECK(ledger.reserve(a, by_database, false) == BindingLimit::none);
+  CHECK(ledger.reserve(b, by_database, false) == BindingLimit::max_db_connections);
+  CHECK(ledger.reserve(c, by_user, false) == BindingLimit::max_user_connections);
+  CHECK(ledger.database_counts("db").servers == 1);
+  CHECK(ledger.user_counts("u1").servers == 1);
+  CHECK(ledger.pools_under(a, BindingLimit::max_db_connections) == std::vector<PoolKey>{b.key});
+  CHECK(ledger.pools_under(a, BindingLimit::max_user_connections) == std::vector<PoolKey>{c.key});
+  CHECK(ledger.pools_under(a, BindingLimit::pool_size).empty());
+}
+
+TEST_CASE("the worker whose client waits longest is the hungrier one") {
+  Ledger ledger(3);
+  PoolAccount& pool = ledger.account("db", "u");
+  CHECK(!Ledger::anyone_hungry(pool));
+  ledger.publish_wait(pool, 1, start + seconds(2));
+  ledger.publish_wait(pool, 2, start + seconds(1));
+  CHECK(Ledger::anyone_hungry(pool));
+  CHECK(ledger.hungrier_worker(pool, 0, TimePoint::max()) == 2);
+  CHECK(ledger.hungrier_worker(pool, 2, TimePoint::max()) == 1);
+  CHECK(ledger.hungrier_worker(pool, 0, start + seconds(1)) == workers_max);
+  ledger.publish_wait(pool, 1, {});
+  ledger.publish_wait(pool, 2, {});
+  CHECK(!Ledger::anyone_hungry(pool));
+}
+
+TEST_CASE("a place that comes free pokes those who wait, the longest first") {
+  Ledger ledger(2);
+  PoolAccount& a = ledger.account("db", "u1");
+  PoolAccount& b = ledger.account("db", "u2");
+  REQUIRE(ledger.reserve(a, {}, false) == BindingLimit::none);
+  ledger.publish_wait(a, 0, start + seconds(2));
+  ledger.publish_wait(b, 1, start + seconds(1));
+  auto pokes = ledger.give_back(a);
+  REQUIRE(pokes.size() == 1);  // b is not kept waiting by a shared limit
+  CHECK(pokes[0].key == a.key);
+  ledger.publish_blocked(b, 1, BindingLimit::max_db_connections);
+  CHECK(Ledger::anyone_blocked(a));
+  CHECK(ledger.other_pool_is_hungrier(a, start + seconds(2)));
+  CHECK(!ledger.other_pool_is_hungrier(a, start + seconds(1)));
+  CHECK(!ledger.other_pool_is_hungrier(b, TimePoint::max()));
+  REQUIRE(ledger.reserve(a, {}, false) == BindingLimit::none);
+  pokes = ledger.give_back(a);
+  REQUIRE(pokes.size() == 2);
+  CHECK(pokes[0].key == b.key);
+  CHECK(pokes[0].worker == 1);
+  CHECK(pokes[1].key == a.key);
+  ledger.publish_blocked(b, 1, BindingLimit::none);
+  CHECK(!Ledger::anyone_blocked(a));
+}
+
+TEST_CASE("T45: clients are counted in and out") {
+  Ledger ledger(1);
+  CHECK(ledger.admit_socket(1, false));
+  CHECK(!ledger.admit_socket(1, false));
+  CHECK(ledger.admit_socket(1, true));
+  ledger.dismiss_socket();
+  ledger.dismiss_socket();
+  CHECK(ledger.sockets() == 0);
+  CHECK(ledger.admit_database_client("db", 1));
+  CHECK(!ledger.admit_database_client("db", 1));
+  ledger.dismiss_database_client("db");
+  CHECK(ledger.admit_database_client("db", 1));
+  CHECK(ledger.admit_user_client("u", 0));
+  CHECK(ledger.user_counts("u").clients == 1);
+  ledger.dismiss_user_client("u");
+  CHECK(ledger.user_counts("u").clients == 0);
+}

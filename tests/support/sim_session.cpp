@@ -1,0 +1,409 @@
+#include "tests/support/sim_session.h"
+
+#include <strings.h>
+#include <algorithm>
+#include <vector>
+
+#include "tests/support/sim_wire.h"
+
+namespace pgweir::sim {
+namespace {
+
+std::string trim(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return std::string(text);
+}
+
+std::vector<std::string> split(std::string_view text, char by) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t at = std::min(text.find(by), text.size());
+    if (const std::string part = trim(text.substr(0, at)); !part.empty()) parts.push_back(part);
+    text.remove_prefix(std::min(at + 1, text.size()));
+  }
+  return parts;
+}
+
+// "c12.3 ROWS 5 9" -> "ROWS 5 9"; the pooler's own have no owner to strip.
+std::string without_owner(const std::string& sql) {
+  return owner_of(sql).empty() ? sql : sql.substr(std::min(sql.find(' '), sql.size() - 1) + 1);
+}
+
+std::string_view take_name(std::string_view& body) {
+  const std::size_t end = std::min(body.find('\0'), body.size());
+  const std::string_view name = body.substr(0, end);
+  body.remove_prefix(std::min(end + 1, body.size()));
+  return name;
+}
+
+}  // namespace
+
+ParameterMap default_parameters() {
+  return {{"client_encoding", "UTF8"}, {"DateStyle", "ISO, MDY"},
+          {"TimeZone", "Etc/UTC"},     {"standard_conforming_strings", "on"},
+          {"application_name", ""},    {"server_version", "15.6"},
+          {"integer_datetimes", "on"}};
+}
+
+std::string spelled(const std::string& name, const std::string& value) {
+  return name == "DateStyle" && strcasecmp(value.c_str(), "iso") == 0 ? "ISO, MDY" : value;
+}
+
+ParameterMap::const_iterator find_parameter(const ParameterMap& map, std::string_view name) {
+  const std::string wanted(name);
+  return std::find_if(map.begin(), map.end(), [&](const auto& p) {
+    return strcasecmp(p.first.c_str(), wanted.c_str()) == 0;
+  });
+}
+
+std::string owner_of(std::string_view sql) {
+  if (sql.empty() || sql[0] != 'c') return {};
+  const std::size_t dot = sql.find('.');
+  if (dot == std::string_view::npos || dot < 2) return {};
+  const std::string_view digits = sql.substr(1, dot - 1);
+  const bool number =
+      std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return number ? std::string(sql.substr(0, dot)) : std::string{};
+}
+
+void SimSession::notice_owner(const std::string& sql) {
+  if (sql.empty()) return;  // anybody may say nothing
+  const std::string owner = owner_of(sql);
+  const bool open = status_ != 'I' || batch_open_ || copy_in_;
+  if (open && !owner_.empty() && owner != owner_)
+    breach_ = "'" + sql + "' met a session that " + owner_ + " has not left";
+  owner_ = owner;
+}
+
+bool SimSession::silent(std::string_view message) const {
+  switch (message[0]) {
+    case 'H':
+    case 'X':
+      return true;
+    case 'd':
+      return !copy_in_ || message.find("BAD") == std::string_view::npos;
+    case 'c':
+    case 'f':
+      return !copy_in_;
+    case 'S':
+      return copy_in_;
+    default:
+      return skipping_;
+  }
+}
+
+void SimSession::on_message(std::string_view whole, std::string& out) {
+  const char tag = whole[0];
+  std::string_view body = whole.substr(5);
+  if (copy_in_) return on_copy_message(tag, body, out);
+  if (tag == 'S') {
+    skipping_ = batch_open_ = false;
+    out += ready(status_);
+    return;
+  }
+  if (skipping_) return;
+  if (tag == 'Q') {
+    const std::string sql(take_name(body));
+    notice_owner(sql);
+    batch_open_ = false;
+    prepared_.erase("");
+    portals_.clear();
+    const std::string owner = owner_of(sql);
+    for (std::string& s : [&] {
+           auto v = split(sql, ';');
+           return v;
+         }()) {
+      statements_.push_back(owner_of(s).empty() && !owner.empty() ? owner + ".0 " + s : s);
+    }
+    if (statements_.empty()) {
+      out += message('I', "") + ready(status_);
+      return;
+    }
+    simple_ = true;
+    return run_simple(out);
+  }
+  if (tag == 'F') {
+    const std::string argument(body.substr(12, body.size() - 14));
+    notice_owner(argument);
+    simple_ = true;
+    if (status_ == 'E')
+      fail("25P02", "current transaction is aborted", out);
+    else
+      out += message('V', be32(static_cast<std::uint32_t>(argument.size())) + argument) +
+             ready(status_);
+    return;
+  }
+  if (tag == 'H' || tag == 'X' || tag == 'd' || tag == 'c' || tag == 'f') return;
+  on_extended(tag, body, out);
+}
+
+void SimSession::run_simple(std::string& out) {
+  while (!statements_.empty()) {
+    const std::string sql = statements_.front();
+    statements_.pop_front();
+    current_ = sql;
+    if (!run(sql, true, 0, nullptr, out)) return;
+  }
+  out += ready(status_);
+}
+
+void SimSession::fail(std::string_view code, std::string_view text, std::string& out) {
+  out += error(code, text);
+  copy_in_ = busy_ = false;
+  statements_.clear();
+  if (status_ == 'T') status_ = 'E';
+  if (simple_)
+    out += ready(status_);
+  else
+    skipping_ = true;
+}
+
+// What ran in the background, SLEEP or COPY IN, has come to its end.
+void SimSession::statement_over(std::string& out) {
+  if (simple_) run_simple(out);
+}
+
+void SimSession::finish(std::string& out) {
+  busy_ = false;
+  out += complete("SLEEP");
+  statement_over(out);
+}
+
+void SimSession::cancel(std::string& out) {
+  busy_ = false;
+  fail("57014", "canceling statement due to user request", out);
+}
+
+void SimSession::reject(std::string_view whole, std::string& out) {
+  simple_ = whole[0] == 'Q' || whole[0] == 'F';
+  fail("57014", "canceling statement due to user request", out);
+}
+
+bool SimSession::returns_rows(const std::string& sql) {
+  const std::string verb = without_owner(sql);
+  return verb.starts_with("SELECT") || verb.starts_with("ROWS") || verb.starts_with("SHOW");
+}
+
+bool SimSession::run(const std::string& sql, bool simple, unsigned rows_max, Portal* portal,
+                     std::string& out) {
+  const std::string text = without_owner(sql);
+  const std::size_t space = std::min(text.find(' '), text.size());
+  const std::string verb = text.substr(0, space);
+  const std::string rest = trim(std::string_view(text).substr(space));
+  if (status_ == 'E' && verb != "COMMIT" && verb != "ROLLBACK") {
+    fail("25P02", "current transaction is aborted, " + sql, out);
+    return false;
+  }
+  return run_known(verb, rest, sql, simple, rows_max, portal, out);
+}
+
+bool SimSession::run_known(const std::string& verb, const std::string& rest, const std::string& sql,
+                           bool simple, unsigned rows_max, Portal* portal, std::string& out) {
+  if (verb == "SELECT" || verb == "SHOW" || verb == "ROWS") {
+    int count = 1;
+    std::size_t size = 0;
+    std::string value = sql;
+    if (verb == "ROWS") {
+      const auto numbers = split(rest, ' ');
+      count = std::stoi(numbers.at(0));
+      size = static_cast<std::size_t>(std::stoi(numbers.at(1)));
+    } else if (verb == "SHOW") {
+      const auto found = find_parameter(parameters_, rest);
+      value += "=" + (found == parameters_.end() ? "?" : found->second);
+    }
+    if (simple) out += row_description();
+    int from = portal ? portal->rows_sent : 0;
+    int to = rows_max > 0 ? std::min(count, from + static_cast<int>(rows_max)) : count;
+    for (int i = from; i < to; ++i)
+      out += data_row(value + "#" + std::to_string(i) + std::string(size, 'x'));
+    if (portal) portal->rows_sent = to;
+    if (to < count)
+      out += message('s', "");
+    else
+      out += complete("SELECT " + std::to_string(to - from));
+    return true;
+  }
+  if (verb == "BEGIN") {
+    if (status_ == 'I') before_transaction_ = parameters_;
+    if (status_ == 'I') status_ = 'T';
+    out += complete("BEGIN");
+    return true;
+  }
+  if (verb == "COMMIT" || verb == "ROLLBACK") {
+    const bool commit = verb == "COMMIT" && status_ != 'E';
+    out += complete(commit ? "COMMIT" : "ROLLBACK");
+    end_transaction(commit, out);
+    return true;
+  }
+  if (verb == "SET") {
+    bool failed = false;
+    set(rest, out, failed);
+    return !failed;
+  }
+  if (verb == "DISCARD") {
+    discard_all(out);
+    return true;
+  }
+  if (verb == "NOTICE") {
+    out += report('N', "NOTICE", "00000", sql) + complete("NOTICE");
+    return true;
+  }
+  if (verb == "COPYOUT") {
+    out += message('H', std::string(1, '\0') + be16(1) + be16(0));
+    const int count = std::stoi(rest);
+    for (int i = 0; i < count; ++i) out += message('d', sql + " line " + std::to_string(i));
+    out += message('c', "") + complete("COPY " + std::to_string(count));
+    return true;
+  }
+  if (verb == "COPYIN") {
+    copy_in_ = true;
+    copied_ = 0;
+    out += message('G', std::string(1, '\0') + be16(1) + be16(0));
+    return false;
+  }
+  if (verb == "SLEEP") {
+    busy_ = true;
+    return false;
+  }
+  if (verb == "DIE") {
+    dead_ = true;
+    out += fatal("57P01", "terminating connection: " + sql);
+    return false;
+  }
+  fail("42601", "syntax error in " + sql, out);
+  return false;
+}
+
+void SimSession::put(const std::string& name, const std::string& value, std::string& out) {
+  if (parameters_[name] == value) return;
+  parameters_[name] = value;
+  out += parameter(name, value);
+}
+
+void SimSession::set(std::string_view assignment, std::string& out, bool& failed) {
+  const std::size_t equals = std::min(assignment.find('='), assignment.size());
+  const std::string name = trim(assignment.substr(0, equals));
+  std::string value = trim(assignment.substr(std::min(equals + 1, assignment.size())));
+  if (value.starts_with("E'")) value.erase(0, 1);
+  if (value.size() >= 2 && value.front() == '\'' && value.back() == '\'')
+    value = value.substr(1, value.size() - 2);
+  const auto known = find_parameter(parameters_, name);
+  failed = known == parameters_.end() || value == "bad";
+  if (failed)
+    return fail("22023", "invalid value for parameter \"" + name + "\": \"" + value + "\"", out);
+  const std::string place = known->first;
+  put(place, spelled(place, value), out);
+  out += complete("SET");
+}
+
+void SimSession::discard_all(std::string& out) {
+  prepared_.clear();
+  portals_.clear();
+  for (const auto& [name, value] : defaults_) put(name, value, out);
+  out += complete("DISCARD ALL");
+}
+
+void SimSession::end_transaction(bool commit, std::string& out) {
+  if (status_ == 'I') return;
+  status_ = 'I';
+  portals_.clear();
+  if (commit) return;
+  for (const auto& [name, value] : before_transaction_) put(name, value, out);
+}
+
+void SimSession::on_extended(char tag, std::string_view body, std::string& out) {
+  simple_ = false;
+  if (tag == 'P') {
+    const std::string name(take_name(body));
+    const std::string sql(take_name(body));
+    notice_owner(sql);
+    batch_open_ = true;
+    const std::string verb = without_owner(sql);
+    if (verb.starts_with("FAIL")) return fail("42601", "syntax error in " + sql, out);
+    if (status_ == 'E' && !verb.starts_with("COMMIT") && !verb.starts_with("ROLLBACK")) {
+      return fail("25P02", "current transaction is aborted, " + sql, out);
+    }
+    if (!name.empty() && prepared_.count(name))
+      return fail("42P05", "prepared statement \"" + name + "\" already exists", out);
+    prepared_[name] = sql;
+    out += message('1', "");
+    return;
+  }
+  batch_open_ = true;
+  if (tag == 'B') {
+    const std::string portal(take_name(body));
+    const std::string name(take_name(body));
+    const auto found = prepared_.find(name);
+    if (found == prepared_.end())
+      return fail("26000", "prepared statement \"" + name + "\" does not exist", out);
+    portals_[portal] = {found->second, 0};
+    out += message('2', "");
+  } else if (tag == 'D') {
+    const char kind = body[0];
+    body.remove_prefix(1);
+    const std::string name(take_name(body));
+    std::string sql;
+    if (kind == 'S') {
+      const auto found = prepared_.find(name);
+      if (found == prepared_.end())
+        return fail("26000", "prepared statement \"" + name + "\" does not exist", out);
+      sql = found->second;
+      out += message('t', be16(0));
+    } else {
+      const auto found = portals_.find(name);
+      if (found == portals_.end())
+        return fail("34000", "portal \"" + name + "\" does not exist", out);
+      sql = found->second.sql;
+    }
+    out += returns_rows(sql) ? row_description() : message('n', "");
+  } else if (tag == 'C') {
+    const char kind = body[0];
+    body.remove_prefix(1);
+    const std::string name(take_name(body));
+    if (kind == 'S')
+      prepared_.erase(name);
+    else
+      portals_.erase(name);
+    out += message('3', "");
+  } else if (tag == 'E') {
+    const std::string name(take_name(body));
+    const auto found = portals_.find(name);
+    if (found == portals_.end())
+      return fail("34000", "portal \"" + name + "\" does not exist", out);
+    execute_portal(found->second, read_be32(body), out);
+  }
+}
+
+void SimSession::execute_portal(Portal& portal, unsigned rows_max, std::string& out) {
+  current_ = portal.sql;
+  if (without_owner(portal.sql).empty()) {
+    out += message('I', "");
+    return;
+  }
+  Portal copy = portal;  // the end of a transaction drops all portals
+  run(copy.sql, false, rows_max, &copy, out);
+  for (auto& [name, p] : portals_)
+    if (p.sql == copy.sql) p.rows_sent = copy.rows_sent;
+}
+
+void SimSession::on_copy_message(char tag, std::string_view body, std::string& out) {
+  if (tag == 'S' || tag == 'H') return;
+  if (tag == 'd') {
+    const std::string line(body);
+    if (owner_of(line) != owner_of(current_))
+      breach_ = "'" + line + "' went into the COPY of '" + current_ + "'";
+    if (line.find("BAD") != std::string::npos) return fail("22P04", "bad line: " + line, out);
+    ++copied_;
+  } else if (tag == 'c') {
+    copy_in_ = false;
+    out += complete("COPY " + std::to_string(copied_));
+    statement_over(out);
+  } else if (tag == 'f') {
+    fail("57014", "COPY from stdin failed: " + std::string(take_name(body)), out);
+  } else {
+    fail("08P01", "unexpected message type during COPY from stdin", out);
+  }
+}
+
+}  // namespace pgweir::sim
