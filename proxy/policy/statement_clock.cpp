@@ -126,7 +126,11 @@ void StatementClock::on_reply(char tag, std::size_t bytes, Bytes body, TimePoint
 
 StatementClock::Finished StatementClock::finished(const Running& first, TimePoint now) const {
   const TimePoint begin = std::max(first.sent_at, last_end_);
-  Finished done{name_of(first), text_of(first), first.simple, now - begin};
+  Finished done;
+  done.name = name_of(first);
+  done.text = text_of(first);
+  done.simple = first.simple;
+  done.took = now - begin;
   done.to_first_byte = reply_.first_at == TimePoint{} ? done.took : std::max(Duration{}, reply_.first_at - begin);
   done.blocked = std::min(reply_.blocked, done.took - done.to_first_byte);
   done.rows = reply_.rows;
