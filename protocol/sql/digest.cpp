@@ -3,36 +3,11 @@
 #include <array>
 
 #include "protocol/sql/keywords.h"
+#include "protocol/sql/level.h"
 #include "protocol/sql/lexer.h"
 
 namespace pgweir::sql {
 namespace {
-
-// Stands for a literal or parameter in the normalized text. No token can bring it: elsewhere such a
-// byte is spelled.
-constexpr char placeholder = '\x01';
-// A number after a minus that may be its sign: PostgreSQL makes one constant of the two, but not of
-// `- 'text'`.
-constexpr char signed_placeholder = '\x02';
-constexpr std::size_t depth_max = 16;  // lists nested deeper are not folded
-constexpr std::size_t none = ~std::size_t{0};
-
-// What a pair of brackets holds.
-enum class Inside : std::uint8_t { anything, list, in_list, row };
-
-// What is known of one level of brackets. Positions are offsets in the text.
-//
-//   in ( member , member        values ( row ) , ( row )
-//        ^last    ^member              ^last     ^member     equal ones are cut off again
-struct Level {
-  Inside inside = Inside::anything;
-  bool rows = false;             // a VALUES list is under way at this level
-  bool position = false;         // of position( ... in ...), whose `in` starts no list
-  bool bracket_in_list = false;  // [ inside of ARRAY[
-  std::size_t member = 0;        // where the member, or the row, under way starts
-  std::size_t last = none;       // where the one before starts
-  std::size_t last_end = 0;
-};
 
 class Writer {
  public:
@@ -391,20 +366,6 @@ std::uint64_t digest(std::string_view sql, std::string& text, bool cut) {
   }
   if (cut) writer.cut_off();
   return writer.finish();
-}
-
-std::string readable(std::string_view normalized) {
-  std::string text;
-  unsigned number = 0;
-  bool quoted = false;
-  for (const char c : normalized) {
-    if (c == '"') quoted = !quoted;
-    if ((c == placeholder || c == signed_placeholder) && !quoted)
-      text += "$" + std::to_string(++number);
-    else
-      text += c;
-  }
-  return text;
 }
 
 }  // namespace pgweir::sql

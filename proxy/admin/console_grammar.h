@@ -23,7 +23,7 @@ struct ConsoleCommand {
   std::string verb;                     // in lower case
   std::optional<std::string> argument;  // as it was typed, unquoted; of SET: the key
   std::optional<std::string> value;     // of SET only
-  std::vector<std::string> more;        // words after the argument, in lower case; at most console_more_max
+  std::vector<std::string> more = {};        // words after the argument, in lower case; at most console_more_max
   bool operator==(const ConsoleCommand&) const = default;
 };
 

@@ -34,6 +34,8 @@ DigestTable::DigestTable(std::size_t entries_max, std::size_t bytes_max)
       bytes_max_(bytes_max),
       cache_(cache_lines) {}
 
+DigestTable::~DigestTable() = default;
+
 // Few databases and users, many statements: a worker asks once for each pair and keeps the answer.
 DigestTable::Origin DigestTable::origin(const std::string& database, const std::string& user) {
   const auto found = std::find(origins_.begin(), origins_.end(), std::pair(database, user));

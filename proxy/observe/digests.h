@@ -74,6 +74,7 @@ struct DigestCounters {
 class DigestTable {
  public:
   DigestTable(std::size_t entries_max, std::size_t bytes_max);
+  ~DigestTable();
 
   using Origin = std::uint32_t;  // a database and a user
   Origin origin(const std::string& database, const std::string& user);
