@@ -84,6 +84,8 @@ struct Globals {
   int pkt_buf = 0;  // bytes
   Micros pool_idle_timeout{};
   PoolMode pool_mode{};
+  bool query_digests = false;
+  int query_digests_max = 0;  // entries
   Micros query_timeout{};
   int query_wait_notify = 0;  // seconds; 0: off
   Micros query_wait_timeout{};

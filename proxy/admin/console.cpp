@@ -203,17 +203,21 @@ Console::Answer Console::show(Order& order) {
   }
   const Show* table = find_show(name);
   if (!table) return {Answer::Kind::refused, ""};
+  const std::vector<std::string>& words = order.command.more;
+  if (table->understands ? !table->understands(words) : !words.empty()) return {Answer::Kind::refused, ""};
   const std::uint64_t number = begin_wait(order.worker, order.client);
   gather<WorkerFacts>(
       order.worker, [table](Worker& worker) { return collect_facts(worker, table->wants); },
-      [this, table, token = order.client.token, number](Worker& worker,
+      [this, table, words, token = order.client.token, number](Worker& worker,
                                                         std::vector<WorkerFacts> facts) {
         ClientSession* client = waiting(worker, token, number);
         if (!client) return;
-        Buffer words;
-        append_table(words, table->columns, table->rows(context_for(worker, facts)));
-        compose::ready_for_query(words);
-        end_wait(worker, *client, words);
+        Buffer answer;
+        ShowContext context = context_for(worker, facts);
+        context.words = words;
+        append_table(answer, table->columns, table->rows(context));
+        compose::ready_for_query(answer);
+        end_wait(worker, *client, answer);
       });
   return {Answer::Kind::later, ""};
 }

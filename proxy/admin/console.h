@@ -114,6 +114,7 @@ class Console final : public ConsolePort {
   Answer everywhere(Order& order, Task task, std::string tag);
   void confirm(Worker& worker, Token client, std::uint64_t number, Task task, std::string tag);
   Answer set(Order& order);
+  Answer reset(Order& order);
   Answer reload(Order& order);
   Answer pause(Order& order);
   Answer resume(Order& order);

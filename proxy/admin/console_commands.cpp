@@ -39,6 +39,7 @@ std::span<const Console::Verb> Console::verbs() {
       {"show", stats, optional, "", &Console::show},
       {"select", stats, optional, "", &Console::show},
       {"set", admin, optional, "SET key = arg", &Console::set},
+      {"reset", admin, optional, "RESET QUERIES", &Console::reset},
       {"reload", admin, none, "RELOAD", &Console::reload},
       {"pause", admin, optional, "PAUSE [<db>]", &Console::pause},
       {"resume", admin, optional, "RESUME [<db>]", &Console::resume},
@@ -101,6 +102,13 @@ Answer Console::set(Order& order) {
   }
   return everywhere(
       order, [](Worker&) {}, fmt::format("SET {}={}", key, value));
+}
+
+Answer Console::reset(Order& order) {
+  if (lower_case(order.database()) != "queries") return refused("");
+  log_issued("RESET QUERIES", "");
+  return everywhere(
+      order, [](Worker& worker) { worker.reset_queries(); }, "RESET");
 }
 
 // --- serving or not

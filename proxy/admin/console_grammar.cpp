@@ -85,9 +85,18 @@ ParsedCommand within_limits(ConsoleCommand command) {
   const auto size = [](const std::optional<std::string>& word) { return word ? word->size() : 0; };
   const bool fits = command.verb.size() <= console_verb_max &&
                     size(command.argument) <= console_argument_max &&
-                    size(command.value) <= console_value_max;
+                    size(command.value) <= console_value_max &&
+                    std::all_of(command.more.begin(), command.more.end(), [](const std::string& word) {
+                      return word.size() <= console_argument_max;
+                    });
   if (!fits) return {Outcome::too_long, {}};
   return {Outcome::ok, std::move(command)};
+}
+
+bool takes_more(const ConsoleCommand& command) {
+  if (command.verb != "show" || !command.argument || command.more.size() >= console_more_max) return false;
+  const std::string table = lower_case(*command.argument);
+  return table == "queries" || table == "query";
 }
 
 ParsedCommand parse_plain(std::string_view text) {
@@ -98,13 +107,18 @@ ParsedCommand parse_plain(std::string_view text) {
   if (!verb) return {};
   command.verb = lower_case(*verb);
   if (scanner.skip_blanks()) command.argument = scanner.take_word();
+  while (takes_more(command) && scanner.skip_blanks()) {
+    const auto word = scanner.take_word();
+    if (!word) break;
+    command.more.push_back(lower_case(*word));
+  }
   if (!scanner.at_end()) return {};
   return within_limits(std::move(command));
 }
 
 ParsedCommand parse_set(std::string_view text) {
   Scanner scanner(text);
-  ConsoleCommand command{"set", {}, {}};
+  ConsoleCommand command{"set", {}, {}, {}};
   scanner.skip_blanks();
   if (!scanner.take_keyword("set") || !scanner.skip_blanks()) return {};
   command.argument = scanner.take_word();

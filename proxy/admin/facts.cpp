@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/sql/digest.h"
+
 namespace pgweir {
 namespace {
 
@@ -155,7 +157,50 @@ PoolFacts facts_of(PoolDesk& desk, const Worker& worker, const Calendar& calenda
   }
   facts.stats = desk.stats;
   facts.last_period = desk.last_period;
+  facts.waits = desk.waits;
+  facts.wait_reason = worker.wait_reason(desk);
   return facts;
+}
+
+ActivityFacts activity_of(const ClientSession& client, const Worker& worker, const Calendar& calendar,
+                          std::size_t name_place) {
+  ActivityFacts facts;
+  facts.database = client.route->database;
+  facts.user = client.route->user;
+  facts.who = client.place;
+  facts.application_name = value_of(client.parameters, name_place);
+  if (!client.server) {
+    facts.state = "waiting";
+    facts.wait_reason = name_of(worker.wait_reason(*client.desk()));
+    facts.lasts = calendar.since(client.waiter.since);
+    return facts;
+  }
+  const ServerConnection& server = *client.server;
+  facts.server_pid = server.facts.backend_pid;
+  const std::string_view running = server.clock.running_text();
+  const bool idle = !client.in_query;
+  facts.state = !idle ? "active" : client.in_transaction ? "idle in transaction" : "idle";
+  facts.lasts = calendar.since(idle ? client.idle_since : running.empty() ? client.query_since : server.clock.running_since());
+  std::string text;
+  if (!running.empty()) {
+    facts.query_id = sql::digest(running, text);
+  } else if (const DigestTable* digests = worker.digests()) {
+    if (const auto* last = digests->text(server.last_digest)) text = **last;
+    facts.query_id = digests->id(server.last_digest);
+  }
+  facts.query = sql::readable(text);
+  return facts;
+}
+
+std::vector<ActivityFacts> activity_of(const Worker& worker, const Calendar& calendar) {
+  std::vector<ActivityFacts> found;
+  const std::size_t name_place = worker.tracked().place_of("application_name");
+  worker.clients().for_each([&](const ClientSession& client) {
+    const bool waits = client.phase == ClientPhase::queued;
+    const bool holds = client.server && client.phase == ClientPhase::leasing;
+    if (client.route && client.desk() && (waits || holds)) found.push_back(activity_of(client, worker, calendar, name_place));
+  });
+  return found;
 }
 
 ObjectCounts count_objects(const Worker& worker) {
@@ -181,6 +226,15 @@ WorkerFacts collect_facts(Worker& worker, Wants wants) {
     for (const auto& [key, desk] : worker.desks()) {
       if (!desk->removed) facts.pools.push_back(facts_of(*desk, worker, calendar));
     }
+  } else if (wants == Wants::queries) {
+    if (const DigestTable* digests = worker.digests()) {
+      facts.queries = digests->copy();
+      facts.query_counters = digests->counters();
+    }
+  } else if (wants == Wants::slow_queries) {
+    if (const SlowRing* slow = worker.slow_statements()) facts.slow = slow->all();
+  } else if (wants == Wants::activity) {
+    facts.activity = activity_of(worker, calendar);
   } else if (wants == Wants::sockets) {
     const std::size_t name_place = worker.tracked().place_of("application_name");
     const auto list = [&](const auto& one) {

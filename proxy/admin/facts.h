@@ -23,6 +23,8 @@ struct PoolFacts {
   Duration oldest_wait{};
   PoolStats stats;
   PoolStats last_period;
+  WaitCounts waits{};
+  WaitReason wait_reason = WaitReason::pool_size;   // of those who wait now
 };
 
 // One socket, client's or server's.
@@ -52,11 +54,26 @@ struct ObjectCounts {
 };
 
 // What a table wants to be collected.
-enum class Wants : std::uint8_t { nothing, pools, sockets };
+enum class Wants : std::uint8_t { nothing, pools, sockets, queries, slow_queries, activity };
+
+// What a server does for its client, or a client that waits for one.
+struct ActivityFacts {
+  std::string database, user, who, application_name;
+  std::uint32_t server_pid = 0;    // 0: it has none
+  std::string_view state;          // active, idle in transaction, waiting
+  std::string_view wait_reason;    // of those who wait
+  Duration lasts{};                // in this state
+  std::string query;               // normalized, readable: what runs, or ran last; not of those who wait
+  std::uint64_t query_id = 0;
+};
 
 struct WorkerFacts {
   std::vector<PoolFacts> pools;      // Wants::pools; without those whose database is gone
   std::vector<SocketFacts> sockets;  // Wants::sockets
+  std::vector<DigestRow> queries;               // Wants::queries
+  DigestCounters query_counters;                // Wants::queries
+  std::vector<SlowStatement> slow;              // Wants::slow_queries
+  std::vector<ActivityFacts> activity;          // Wants::activity
   ObjectCounts counts;               // in any case
 };
 

@@ -13,6 +13,8 @@ constexpr const Show* all_shows[] = {
     &show_peer_pools, &show_sockets,      &show_active_sockets, &show_lists,
     &show_mem,        &show_state,        &show_dns_hosts,      &show_dns_zones,
     &show_stats,      &show_stats_totals, &show_stats_averages, &show_totals,
+    &show_queries,    &show_query,        &show_slow_queries,   &show_waits,
+    &show_activity,
 };
 
 // The values PgBouncer gives; drivers rely on them.

@@ -22,6 +22,7 @@ struct ShowContext {
   bool all_paused = false;
   Duration last_period{};  // that PoolFacts::last_period covers
   std::string version;     // ours
+  std::span<const std::string> words = {};  // after the table's name, in lower case
 };
 
 struct Show {
@@ -29,6 +30,8 @@ struct Show {
   Wants wants;
   Columns columns;
   std::vector<Row> (*rows)(const ShowContext& context);
+  // Whether it understands the words after its name; null: there may be none.
+  bool (*understands)(std::span<const std::string> words) = nullptr;
 };
 
 // All tables, in the order in which SHOW HELP lists them.
@@ -59,6 +62,8 @@ extern const Show show_users;
 extern const Show show_lists, show_mem;  // show_lists.cpp
 extern const Show show_stats, show_stats_totals, show_stats_averages,
     show_totals;  // show_stats.cpp
+extern const Show show_queries, show_query;  // show_queries.cpp
+extern const Show show_slow_queries, show_waits, show_activity;  // show_waits.cpp
 extern const Show show_config;
 extern const Show show_version, show_state;        // show_state.cpp
 extern const Show show_peers, show_peer_pools;     // show_peers.cpp

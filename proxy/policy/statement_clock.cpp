@@ -1,7 +1,10 @@
 #include "proxy/policy/statement_clock.h"
 
 #include <algorithm>
+#include <charconv>
+#include <utility>
 
+#include "protocol/backend.h"
 #include "protocol/frontend.h"
 
 namespace pgweir::policy {
@@ -9,9 +12,19 @@ namespace {
 
 constexpr std::size_t roomy_bytes = 4096;   // a slot that grew beyond gives its memory back
 
+// The count at the end of a command tag: `INSERT 0 5`, `SELECT 3`. 0 when there is none.
+std::uint64_t rows_of(std::string_view tag) {
+  std::uint64_t rows = 0;
+  const std::size_t space = tag.rfind(' ');
+  if (space != std::string_view::npos) std::from_chars(tag.data() + space + 1, tag.data() + tag.size(), rows);
+  return rows;
+}
+
 }  // namespace
 
 void StatementClock::on_request(const Piece& piece, TimePoint now) {
+  std::uint64_t& bytes_in = piece.starts || piece.tag != 'Q' || running_.empty() ? pending_in_ : running_.back().bytes_in;
+  bytes_in += piece.bytes.size();
   if (!piece.starts) {
     if (incoming_ != no_slot && (piece.tag == 'Q' || piece.tag == 'P')) add_text(incoming_, piece.bytes);
     if (piece.ends) incoming_ = no_slot;
@@ -98,7 +111,45 @@ void StatementClock::on_execute(Bytes body) {
 
 void StatementClock::begin(Slot slot, bool simple, TimePoint now) {
   hold(slot);
-  running_.push_back({slot, simple, now});
+  running_.push_back({slot, simple, now, std::exchange(pending_in_, 0)});
+}
+
+void StatementClock::on_reply(char tag, std::size_t bytes, Bytes body, TimePoint now) {
+  if (running_.empty()) return;
+  reply_.bytes += bytes;
+  switch (tag) {
+    case '1': case '2': case '3': case 't': case 'n': case 'N': case 'S': case 'A':
+      return;                             // answers something else, or nothing
+    case 'T':
+      if (!running_[head_].simple) return;
+      break;
+    case 'E':
+      ReportView(body).sqlstate().copy(reply_.sqlstate, sizeof reply_.sqlstate - 1);
+      break;
+    case 'C':
+      if (const auto complete = read_command_complete(body)) reply_.rows += rows_of(complete->tag);
+      break;
+    default:
+      break;
+  }
+  if (reply_.first_at == TimePoint{}) reply_.first_at = now;
+}
+
+StatementClock::Finished StatementClock::finished(const Running& first, TimePoint now) const {
+  const TimePoint begin = std::max(first.sent_at, last_end_);
+  Finished done;
+  done.name = name_of(first);
+  done.text = text_of(first);
+  done.simple = first.simple;
+  done.took = now - begin;
+  done.to_first_byte = reply_.first_at == TimePoint{} ? done.took : std::max(Duration{}, reply_.first_at - begin);
+  done.blocked = std::min(reply_.blocked, done.took - done.to_first_byte);
+  done.rows = reply_.rows;
+  done.bytes_in = first.bytes_in;
+  done.bytes_out = reply_.bytes;
+  done.sqlstate = reply_.sqlstate;
+  done.cut = done.text.size() >= text_bytes_max;
+  return done;
 }
 
 StatementClock::Slot StatementClock::new_text(std::string_view name) {
@@ -154,6 +205,8 @@ void StatementClock::forget() {
   let_go(unnamed_portal_);
   unnamed_statement_ = unnamed_portal_ = incoming_ = no_slot;
   last_end_ = {};
+  pending_in_ = 0;
+  reply_ = {};
 }
 
 }  // namespace pgweir::policy

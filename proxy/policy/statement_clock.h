@@ -27,23 +27,38 @@ class StatementClock {
     std::string_view text;
     bool simple = false;            // came as a Query
     Duration took{};
+    // Parts of it, and what was said; only as far as on_reply() and on_blocked() were told.
+    Duration to_first_byte{};       // without an answer: all of it
+    Duration blocked{};             // the client did not read
+    std::uint64_t rows = 0, bytes_in = 0, bytes_out = 0;
+    std::string_view sqlstate;      // of the last error; empty: none
+    bool cut = false;               // the text was longer than text_bytes_max
   };
 
   // A message of the client's on its way to the server; all of its pieces, in order.
   void on_request(const Piece& piece, TimePoint now);
   // A Bind of a statement whose text is not known from this server's own requests.
   void on_bind(std::string_view portal, std::string_view name, std::string_view sql);
+  // A reply's first piece with its body; `bytes` is the size of the whole message.
+  void on_reply(char tag, std::size_t bytes, Bytes body, TimePoint now);
+  // The client has not read for so long.
+  void on_blocked(Duration time) { reply_.blocked += time; }
   // `count` statements are over. Calls report(Finished) for the first; the others never ran.
   template <typename F>
   void on_finished(unsigned count, TimePoint now, F&& report) {
     if (count == 0 || running_.empty()) return;
     const Running first = running_[head_];
-    report(Finished{name_of(first), text_of(first), first.simple, now - std::max(first.sent_at, last_end_)});
+    report(finished(first, now));
     last_end_ = now;
+    reply_ = {};
     drop(count);
   }
   // The server has left its client (or a batch was given up): nothing is running, no name is known.
   void forget();
+  // Since when the text that runs now has been running.
+  TimePoint running_since() const {
+    return running_.empty() ? TimePoint{} : std::max(running_[head_].sent_at, last_end_);
+  }
   // The text that runs now, empty when none does. Valid until the next call.
   std::string_view running_text() const { return running_.empty() ? std::string_view{} : text_of(running_[head_]); }
 
@@ -59,6 +74,14 @@ class StatementClock {
     Slot slot;
     bool simple;
     TimePoint sent_at;
+    std::uint64_t bytes_in;
+  };
+  // What has come of the answer to the statement in front.
+  struct Reply {
+    TimePoint first_at{};
+    Duration blocked{};
+    std::uint64_t rows = 0, bytes = 0;
+    char sqlstate[6] = {};
   };
 
   Slot start_query(Bytes body);
@@ -73,6 +96,7 @@ class StatementClock {
   void drop(unsigned count);
   std::string_view name_of(const Running& r) const { return r.slot == no_slot ? std::string_view{} : std::string_view(texts_[r.slot].name); }
   std::string_view text_of(const Running& r) const { return r.slot == no_slot ? std::string_view{} : std::string_view(texts_[r.slot].sql); }
+  Finished finished(const Running& first, TimePoint now) const;
   void begin(Slot slot, bool simple, TimePoint now);
 
   std::vector<Text> texts_;
@@ -84,6 +108,8 @@ class StatementClock {
   std::map<std::string, Slot, std::less<>> statements_;
   std::map<std::string, Slot, std::less<>> portals_;
   TimePoint last_end_{};
+  std::uint64_t pending_in_ = 0;             // bytes of requests since the last statement began
+  Reply reply_;
 };
 
 }  // namespace pgweir::policy

@@ -104,6 +104,7 @@ class Pool {
   void publish_idle(Ledger& ledger);
   // Tells them which shared limit keeps this pool from opening a server.
   void publish_blocked(Ledger& ledger, BindingLimit limit);
+  BindingLimit blocked_by() const { return published_block_; }
 
   // --- opening
   // How many servers to try to open now, before the ledger is asked: pure. `servers_everywhere` counts those of this

@@ -32,6 +32,7 @@ bool Worker::borrow(ClientSession& client) {
   }
   enqueue(client);
   if (!check_one(desk)) open_wanted(desk);
+  client.wait_reason = wait_reason(desk);
   return false;
 }
 
@@ -52,6 +53,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   if (client.waiter.in_queue.linked()) {
     client.last_wait = now - client.waiter.since;
     desk.stats.wait_us += static_cast<std::uint64_t>(count_us(client.last_wait));
+    note_wait(client, true);
     desk.pool.dequeue(client.waiter);
   } else if (client.by_age.linked()) {
     idle_clients_.remove(client);
@@ -101,6 +103,7 @@ void Worker::unlink(ServerConnection& server) {
   server.assumptions.forget();
   server.deallocating.clear();
   server.touching = server.swallow_prepare = client.stalled = false;
+  server.last_digest = {};
   client.server = nullptr;
   client.in_query = client.in_transaction = false;
   client.phase = ClientPhase::idle;

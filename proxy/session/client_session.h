@@ -6,6 +6,7 @@
 
 #include "config/effective.h"
 #include "protocol/framer.h"
+#include "proxy/observe/waits.h"
 #include "proxy/policy/close_reason.h"
 #include "proxy/policy/parameters.h"
 #include "proxy/policy/prepared/client_statements.h"
@@ -39,6 +40,8 @@ struct Route {
   std::string user;              // the login user
   PoolDesk* desk = nullptr;      // null for the console
   ClientLimits limits;
+  static constexpr std::uint32_t no_origin = ~0u;
+  std::uint32_t digest_origin = no_origin;   // in the worker's table of digests
 };
 
 // State that the console keeps for its clients.
@@ -63,6 +66,7 @@ struct ClientSession {
   bool unix_socket = false;
   bool stalled = false;          // its bytes are held until its server has answered what it was sent
   bool in_query = false;         // query_since is running
+  WaitReason wait_reason = WaitReason::pool_size;   // while it is queued
   bool in_transaction = false;   // xact_since is running
   std::uint32_t secret = 0;      // second half of the cancel key
   std::uint64_t id = 0;          // one counter with the servers, in order of arrival

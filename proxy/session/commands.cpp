@@ -37,6 +37,7 @@ void Worker::apply_config(std::shared_ptr<const Config> fresh, const Changes& ch
     route->limits = client_limits(*config_, *route->desk->database, route->user);
   }
   find_shortest_client_idle();
+  settle_watch();
   prepare_forced_pools();
   if (changes.userlist_changed) shared_.credentials.forget_derived();
 }

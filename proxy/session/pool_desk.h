@@ -6,6 +6,7 @@
 #include "config/effective.h"
 #include "protocol/bytes.h"
 #include "proxy/observe/stats.h"
+#include "proxy/observe/waits.h"
 #include "proxy/policy/parameters.h"
 #include "proxy/pool/pool.h"
 
@@ -38,6 +39,7 @@ struct PoolDesk {
   Buffer welcome;                              // ParameterStatus messages of the settings that are not tracked
   policy::SharedParameters server_parameters;  // the tracked ones, as a fresh server has them
 
+  WaitCounts waits{};                          // by what kept the clients from a server
   PoolStats stats;
   PoolStats at_period_start;                   // of the running stats_period
   PoolStats last_period;                       // what the last completed one added

@@ -142,6 +142,7 @@ void Worker::note_request(ClientSession& client, TimePoint now) {
   PoolStats& stats = client.desk()->stats;
   client.server->request_at = now;
   if (!client.in_query) {
+    if (watch_ && client.in_transaction) watch_->digests.add_idle(client.server->last_digest, now - client.idle_since);
     client.in_query = true;
     client.query_since = client.request_at = now;
     ++stats.queries;
@@ -254,6 +255,7 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
       break;
   }
   if (!settle_assumptions(server)) return false;
+  if (watch_ && !server.swallowing) server.clock.on_reply(piece.tag, piece.length + 1, body, loop_.now());
   if (verdict.statements > 0) on_statement_over(server, verdict.statements);
   return true;
 }
@@ -312,23 +314,6 @@ bool Worker::on_ready(ServerConnection& server) {
   return true;
 }
 
-void Worker::on_statement_over(ServerConnection& server, unsigned count) {
-  const int threshold_ms = config_->globals.log_min_duration_statement;
-  server.clock.on_finished(count, loop_.now(), [&](const policy::StatementClock::Finished& done) {
-    if (threshold_ms < 0 || done.took < milliseconds(threshold_ms) || !server.client) return;
-    const double ms = static_cast<double>(count_us(done.took)) / 1000;
-    const double waited_ms = static_cast<double>(count_us(server.client->last_wait)) / 1000;
-    if (done.simple) {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  statement: {}  (waited {:.3f} ms)", ms,
-                 done.text, waited_ms);
-    } else {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  execute {}: {}  (waited {:.3f} ms)", ms,
-                 done.name.empty() ? "<unnamed>" : done.name, done.text, waited_ms);
-    }
-  });
-  if (server.client) server.client->last_wait = {};
-}
-
 void Worker::flush_to_client(ServerConnection& server, Run& run) {
   if (run.empty()) return;
   if (!server.client) return run.clear();
@@ -367,6 +352,8 @@ void Worker::update_reading(ServerConnection& server) {
   const bool pause = server.client && !server.client->outbox.empty();
   if (pause == server.reading_paused) return;
   server.reading_paused = pause;
+  if (pause) server.paused_at = loop_.now();
+  else server.clock.on_blocked(loop_.now() - server.paused_at);
   if (pause) server.stream->pause_reading();
   else server.stream->resume_reading();
 }

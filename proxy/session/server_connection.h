@@ -7,6 +7,7 @@
 
 #include "protocol/conversation.h"
 #include "protocol/framer.h"
+#include "proxy/observe/digests.h"
 #include "proxy/policy/close_reason.h"
 #include "proxy/policy/parameters.h"
 #include "proxy/policy/prepared/assumptions.h"
@@ -77,6 +78,8 @@ struct ServerConnection {
   std::uint64_t leases = 0;                    // how many clients it has served
   unsigned cancels = 0;                        // cancel requests for it that are on their way
   TimePoint request_at{};                      // its last request
+  TimePoint paused_at{};                       // reading_paused since
+  DigestTable::Ref last_digest;                // of the statement that was over last, since it got its client
 
   ServerState state() const { return pooled.state; }
 };

@@ -40,6 +40,7 @@ Worker::Worker(unsigned number, const Commons& commons, std::shared_ptr<const Co
       random_(static_cast<std::minstd_rand::result_type>(seed | 1)),
       statements_(number + 1, workers_max) {
   find_shortest_client_idle();
+  settle_watch();
   prepare_forced_pools();
 }
 
@@ -210,7 +211,7 @@ void Worker::release_for_leaving(ClientSession& client) {
   PoolDesk* desk = client.desk();
   if (client.waiter.in_queue.linked()) {
     if (client.phase == ClientPhase::welcoming) desk->pool.login_waiters().remove(client.waiter);
-    else desk->pool.dequeue(client.waiter);
+    else note_wait(client, false), desk->pool.dequeue(client.waiter);
     publish(*desk);
   }
   if (desk && client.logged_in()) --desk->pool.clients;

@@ -23,6 +23,7 @@
 #include "proxy/core/log.h"
 #include "proxy/core/version.h"
 #include "proxy/policy/prepared/sql_verb.h"
+#include "proxy/observe/waits.h"
 #include "proxy/pool/ledger.h"
 #include "proxy/session/cancel_job.h"
 #include "proxy/session/client_login.h"
@@ -133,6 +134,10 @@ class Worker final : public LoopEvents {
   bool quiet(const std::string& database) const;
   // No server of it is left that must be closed.
   bool nothing_to_close(const std::string& database) const;
+  const DigestTable* digests() const { return watch_ ? &watch_->digests : nullptr; }   // null: query_digests=0
+  const SlowRing* slow_statements() const { return watch_ ? &watch_->slow : nullptr; }
+  WaitReason wait_reason(const PoolDesk& desk) const;   // of those who wait in it now
+  void reset_queries();                        // forgets what SHOW QUERIES, SLOW_QUERIES and WAITS tell
   std::size_t ordinary_clients() const;        // without console clients
   void end_all();                              // closes everything, tells nobody
   void rotate_stats();                         // a stats_period is over
@@ -204,7 +209,6 @@ class Worker final : public LoopEvents {
   void on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict);
   void absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded);
   bool on_ready(ServerConnection& server);
-  void on_statement_over(ServerConnection& server, unsigned count);
   void flush_to_server(ClientSession& client, Run& run);
   void flush_to_client(ServerConnection& server, Run& run);
   void note_request(ClientSession& client, TimePoint now);
@@ -245,6 +249,17 @@ class Worker final : public LoopEvents {
   void on_statements_gone(ServerConnection& server, Bytes body);
   bool rename_in_error(ServerConnection& server, const Piece& piece, Run& to_client);
   void resume_stalled(ClientSession& client);
+  // --- watch.cpp
+  struct Watch {
+    Watch(std::size_t entries_max, std::size_t bytes_max) : digests(entries_max, bytes_max) {}
+    DigestTable digests;
+    SlowRing slow;
+  };
+  void settle_watch();                         // as query_digests says
+  void on_statement_over(ServerConnection& server, unsigned count);
+  void note_statement(ServerConnection& server, ClientSession& client, const policy::StatementClock::Finished& done);
+  void note_slow(const ServerConnection& server, const ClientSession& client, const Execution& run);
+  void note_wait(const ClientSession& client, bool served);
 
   // --- pooling (borrow.cpp, hand_over.cpp)
   bool borrow(ClientSession& client);          // true: it holds a server that is ready
@@ -331,6 +346,7 @@ class Worker final : public LoopEvents {
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};
   std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
+  std::unique_ptr<Watch> watch_;               // null: query_digests=0
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
   using ByAge = List<ClientSession, &ClientSession::by_age>;
   ByAge logins_, idle_clients_;                // oldest first

@@ -84,6 +84,16 @@ TEST_CASE("anything else is not a command") {
   }
 }
 
+TEST_CASE("only SHOW QUERIES and SHOW QUERY have words after the name") {
+  const auto more = [](const char* text) { return parse_console_command(text).command.more; };
+  CHECK(more("SHOW QUERIES BY p99 LIMIT 5;") == std::vector<std::string>{"by", "p99", "limit", "5"});
+  CHECK(more("show query 0123abcd") == std::vector<std::string>{"0123abcd"});
+  CHECK(more("show queries").empty());
+  CHECK(parse_console_command("show queries by p99 limit 5 x").outcome == Outcome::unknown_form);
+  CHECK(parse_console_command("show pools by x").outcome == Outcome::unknown_form);
+  CHECK(parse_console_command("pause queries by x").outcome == Outcome::unknown_form);
+}
+
 TEST_CASE("words may be as long as their limits and no longer") {
   const auto outcome = [](std::size_t verb, std::size_t argument) {
     return parse_console_command(std::string(verb, 'v') + " " + std::string(argument, 'a')).outcome;

@@ -24,6 +24,7 @@ std::string write_down(const ConsoleCommand& command) {
   }
   std::string text = quote(command.verb, '"');
   if (command.argument) text += " " + quote(*command.argument, '"');
+  for (const std::string& word : command.more) text += " " + quote(word, '"');
   return text;
 }
 

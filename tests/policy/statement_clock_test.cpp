@@ -111,3 +111,43 @@ TEST_CASE("what was forgotten is not reported") {
   REQUIRE(c.lines.size() == 1);
   CHECK(c.lines[0].text.empty());
 }
+
+TEST_CASE("a statement's answer is told in parts: first byte, rows, bytes, error, what the client held up") {
+  StatementClock clock;
+  Buffer out;
+  compose::query(out, "select 1");
+  Framer framer(Direction::from_client);
+  Bytes input = out;
+  clock.on_request(*framer.next(input), start);
+  CHECK(clock.running_since() == start);
+  clock.on_reply('N', 20, {}, start + milliseconds(1));
+  clock.on_reply('D', 100, {}, start + milliseconds(5));
+  clock.on_blocked(milliseconds(2));
+  const std::string_view complete("SELECT 7\0", 9), error("SERROR\0C42P01\0\0", 15);
+  clock.on_reply('C', 14, as_bytes(complete), start + milliseconds(9));
+  clock.on_reply('E', 20, as_bytes(error), start + milliseconds(9));
+  unsigned told = 0;
+  const auto report = [&](const StatementClock::Finished& done) {
+    ++told;
+    CHECK(done.took == milliseconds(10));
+    CHECK(done.to_first_byte == milliseconds(5));
+    CHECK(done.blocked == milliseconds(2));
+    CHECK(done.rows == 7);
+    CHECK(done.bytes_in == out.size());
+    CHECK(done.bytes_out == 154);
+    CHECK(done.sqlstate == "42P01");
+    CHECK(!done.cut);
+  };
+  clock.on_finished(1, start + milliseconds(10), report);
+  CHECK(told == 1);
+  clock.on_reply('D', 100, {}, start + milliseconds(11));   // nothing runs: nobody's
+  Buffer next;
+  compose::query(next, "select 2");
+  input = next;
+  clock.on_request(*framer.next(input), start + milliseconds(20));
+  clock.on_finished(1, start + milliseconds(21), [&](const StatementClock::Finished& done) {
+    CHECK(done.bytes_out == 0);
+    CHECK(done.to_first_byte == milliseconds(1));
+    CHECK(done.sqlstate.empty());
+  });
+}

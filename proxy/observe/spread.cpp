@@ -1,0 +1,88 @@
+#include "proxy/observe/spread.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numeric>
+
+namespace pgweir {
+
+unsigned Histogram::bucket_of(std::uint64_t us) {
+  if (us < 4) return static_cast<unsigned>(us);
+  const unsigned exponent = static_cast<unsigned>(std::bit_width(us)) - 1;
+  const unsigned bucket = 4 * (exponent - 1) + static_cast<unsigned>((us >> (exponent - 2)) & 3);
+  return std::min(bucket, buckets_max - 1);
+}
+
+std::uint64_t Histogram::floor_of(unsigned bucket) {
+  if (bucket < 4) return bucket;
+  return (4ull + bucket % 4) << (bucket / 4 - 1);
+}
+
+void Histogram::add(std::uint64_t us) {
+  const unsigned bucket = bucket_of(us);
+  if (bucket >= buckets_.size()) buckets_.resize(bucket + 1);
+  ++buckets_[bucket];
+}
+
+Histogram& Histogram::operator+=(const Histogram& other) {
+  if (buckets_.size() < other.buckets_.size()) buckets_.resize(other.buckets_.size());
+  for (std::size_t i = 0; i < other.buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+  return *this;
+}
+
+std::uint64_t Histogram::count() const {
+  return std::accumulate(buckets_.begin(), buckets_.end(), std::uint64_t{0});
+}
+
+double Histogram::quantile(double q) const {
+  const double wanted = q * static_cast<double>(count());
+  double seen = 0;
+  for (unsigned i = 0; i < buckets_.size(); ++i) {
+    if (buckets_[i] == 0 || seen + buckets_[i] < wanted) {
+      seen += buckets_[i];
+      continue;
+    }
+    const auto low = static_cast<double>(floor_of(i)), high = static_cast<double>(floor_of(i + 1));
+    return low + (high - low) * std::clamp((wanted - seen) / buckets_[i], 0.0, 1.0);
+  }
+  return 0;
+}
+
+void Spread::add(Duration value) {
+  const auto us = static_cast<std::uint64_t>(std::max<std::int64_t>(0, count_us(value)));
+  min_us_ = count_ == 0 ? us : std::min(min_us_, us);
+  max_us_ = std::max(max_us_, us);
+  ++count_;
+  total_us_ += us;
+  const double off = static_cast<double>(us) - mean_;
+  mean_ += off / static_cast<double>(count_);
+  squares_ += off * (static_cast<double>(us) - mean_);
+  histogram_.add(us);
+}
+
+// Chan's formula for the squares of two sets.
+Spread& Spread::operator+=(const Spread& other) {
+  if (other.count_ == 0) return *this;
+  if (count_ == 0) return *this = other;
+  const auto mine = static_cast<double>(count_), theirs = static_cast<double>(other.count_);
+  const double apart = other.mean_ - mean_;
+  squares_ += other.squares_ + apart * apart * mine * theirs / (mine + theirs);
+  mean_ += apart * theirs / (mine + theirs);
+  count_ += other.count_;
+  total_us_ += other.total_us_;
+  min_us_ = std::min(min_us_, other.min_us_);
+  max_us_ = std::max(max_us_, other.max_us_);
+  histogram_ += other.histogram_;
+  return *this;
+}
+
+double Spread::stddev_ms() const {
+  return count_ == 0 ? 0 : std::sqrt(std::max(0.0, squares_ / static_cast<double>(count_))) / 1000;
+}
+
+double Spread::quantile_ms(double q) const {
+  return count_ == 0 ? 0 : std::clamp(histogram_.quantile(q) / 1000, min_ms(), max_ms());
+}
+
+}  // namespace pgweir

@@ -1,0 +1,148 @@
+#include "proxy/observe/digests.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "proxy/observe/waits.h"
+
+using namespace pgweir;
+
+namespace {
+
+Execution run(int server_ms, int queue_ms = 0) {
+  Execution execution;
+  execution.server = milliseconds(server_ms);
+  execution.queue = milliseconds(queue_ms);
+  execution.rows = 2;
+  execution.who = "1.2.3.4:5";
+  return execution;
+}
+
+}  // namespace
+
+TEST_CASE("a bucket holds what lies between its floor and the next one's") {
+  for (unsigned bucket = 0; bucket + 1 < Histogram::buckets_max; ++bucket) {
+    CHECK(Histogram::bucket_of(Histogram::floor_of(bucket)) == bucket);
+    CHECK(Histogram::bucket_of(Histogram::floor_of(bucket + 1) - 1) == bucket);
+  }
+  CHECK(Histogram::bucket_of(~std::uint64_t{0}) == Histogram::buckets_max - 1);
+}
+
+TEST_CASE("a spread knows mean, deviation and quantiles") {
+  Spread spread;
+  for (int ms = 1; ms <= 1000; ++ms) spread.add(milliseconds(ms));
+  CHECK(spread.count() == 1000);
+  CHECK(spread.total_ms() == doctest::Approx(500500));
+  CHECK(spread.min_ms() == 1);
+  CHECK(spread.max_ms() == 1000);
+  CHECK(spread.stddev_ms() == doctest::Approx(std::sqrt((1000.0 * 1000 - 1) / 12)));
+  CHECK(spread.quantile_ms(0.5) == doctest::Approx(500).epsilon(0.125));
+  CHECK(spread.quantile_ms(0.99) == doctest::Approx(990).epsilon(0.125));
+}
+
+TEST_CASE("two spreads together are as one that saw all values") {
+  Spread all, low, high;
+  for (int ms = 1; ms <= 100; ++ms) {
+    all.add(milliseconds(ms * ms));
+    (ms <= 30 ? low : high).add(milliseconds(ms * ms));
+  }
+  low += high;
+  low += Spread{};
+  CHECK(low.stddev_ms() == doctest::Approx(all.stddev_ms()));
+  CHECK(low.min_ms() == all.min_ms());
+  CHECK(low.max_ms() == all.max_ms());
+  CHECK(low.histogram().buckets() == all.histogram().buckets());
+}
+
+TEST_CASE("statements of one class are one entry for each database and user") {
+  DigestTable table(100, 1 << 20);
+  const auto one = table.origin("db", "anna"), two = table.origin("db", "otto");
+  CHECK(table.origin("db", "anna") == one);
+  for (int i = 0; i < 10; ++i) {
+    const std::string statement = "select " + std::to_string(i);
+    table.add(table.find(statement, false, one, {}), run(i, 1));
+    table.add(table.find(statement, false, one, {}), run(i, 1));
+  }
+  auto failed = run(5);
+  failed.sqlstate = "42P01";
+  table.add(table.find("select 1", false, two, {}), failed);
+  const auto rows = table.copy();
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].id == rows[1].id);
+  CHECK(rows[0].user == "anna");
+  CHECK(rows[0].stats.calls == 20);
+  CHECK(rows[0].stats.rows == 40);
+  CHECK(rows[0].stats.part(TimePart::queue).total_ms() == 20);
+  CHECK(rows[0].stats.part(TimePart::server).total_ms() == 90);
+  CHECK(rows[0].stats.total.total_ms() == 110);
+  CHECK(rows[0].stats.longest.took == milliseconds(10));
+  CHECK(rows[1].stats.errors == 1);
+  CHECK(std::string(rows[1].stats.last_sqlstate.data()) == "42P01");
+}
+
+TEST_CASE("a full table evicts what is used least, counts it, and keeps what is busy") {
+  DigestTable table(50, 1 << 20);
+  const auto origin = table.origin("db", "anna");
+  for (int i = 0; i < 10'000; ++i) {
+    table.add(table.find("select busy", false, origin, {}), run(1));
+    table.add(table.find("select a" + std::to_string(i), false, origin, {}), run(1));
+  }
+  CHECK(table.counters().entries == 50);
+  CHECK(table.counters().evicted == 10'001 - 50);
+  std::uint64_t busy = 0;
+  for (const auto& row : table.copy()) {
+    if (*row.text == "select busy") busy = row.stats.calls;
+  }
+  CHECK(busy == 10'000);
+}
+
+TEST_CASE("a table stays below its bytes") {
+  DigestTable table(100'000, 256 * 1024);
+  const auto origin = table.origin("db", "anna");
+  for (int i = 0; i < 5'000; ++i) {
+    table.add(table.find("select a" + std::to_string(i) + std::string(500, 'x'), false, origin, {}),
+              run(i));
+  }
+  CHECK(table.counters().bytes <= 256 * 1024 + 4096);
+  CHECK(table.counters().entries > 20);
+}
+
+TEST_CASE("what is said of an evicted or cleared entry is dropped") {
+  DigestTable table(1, 1 << 20);
+  const auto origin = table.origin("db", "anna");
+  const auto first = table.find("select a", false, origin, {});
+  const auto second = table.find("select b", false, origin, {});
+  table.add(first, run(1));
+  CHECK(table.copy().empty());
+  table.add(second, run(1));
+  table.add_idle(second, milliseconds(7));
+  CHECK(table.copy().at(0).stats.part(TimePart::idle).total_ms() == 7);
+  table.clear();
+  table.add(second, run(1));
+  CHECK(table.copy().empty());
+  CHECK(table.find("select b", false, origin, {}).generation != second.generation);
+}
+
+TEST_CASE("tables of several workers make one row for each key") {
+  DigestTable a(10, 1 << 20), b(10, 1 << 20);
+  a.origin("other", "x");
+  const auto in_a = a.origin("db", "anna"), in_b = b.origin("db", "anna");
+  a.add(a.find("select 1", false, in_a, {}), run(10));
+  b.add(b.find("select 2", false, in_b, {}), run(30));
+  b.add(b.find("select x", false, in_b, {}), run(1));
+  const auto rows = merge({a.copy(), b.copy()});
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].stats.calls == 2);
+  CHECK(rows[0].stats.total.max_ms() == 30);
+  CHECK(rows[0].stats.longest.took == milliseconds(30));
+}
+
+TEST_CASE("the ring of slow statements keeps the last hundred") {
+  SlowRing ring;
+  for (std::uint64_t i = 0; i < 250; ++i) ring.next().id = i;
+  CHECK(ring.all().size() == 100);
+  std::uint64_t least = 1000;
+  for (const auto& slow : ring.all()) least = std::min(least, slow.id);
+  CHECK(least == 150);
+}
