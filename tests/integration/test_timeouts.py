@@ -229,13 +229,13 @@ def test_a_warm_pool_recovers_by_itself_from_a_refused_login(pooler, own_cluster
 
 
 def test_server_check_query_is_sent_after_the_delay_only(pooler, cluster):
-    p = pooler(pool_mode="transaction", server_check_query="select 'still there'", server_check_delay=1)
+    p = pooler(pool_mode="transaction", server_check_query="select 'still there'", server_check_delay=3)
     with p.wire() as conn:
         mark = len(cluster.log())
         conn.ask("select 1")
         conn.ask("select 2")
         assert "still there" not in cluster.log()[mark:]
-        time.sleep(1.6)
+        time.sleep(3.6)
         assert conn.value("select 3") == "3"
         eventually(lambda: "still there" in cluster.log()[mark:])
 

@@ -98,6 +98,9 @@ struct Flat {
 
 }  // namespace
 
+// The compiler sees through one of the pair and not the other, and takes malloc's memory for new's.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
 void* operator new(std::size_t size) {
   if (counting) ++allocations;
   if (void* memory = std::malloc(size)) return memory;

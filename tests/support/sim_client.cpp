@@ -23,11 +23,7 @@ bool is_of_nobody(const std::string& whole) {
 
 RandomClient::RandomClient(SimHouse& house, SimChecks& checks, int number, Identity identity,
                            Habits habits)
-    : house_(house),
-      checks_(checks),
-      number_(number),
-      identity_(std::move(identity)),
-      habits_(habits) {
+    : house_(house), checks_(checks), number_(number), identity_(std::move(identity)), habits_(habits) {
   ParameterMap parameters = default_parameters();
   for (const auto& [name, value] : identity_.parameters) {
     if (const auto known = find_parameter(parameters, name); known != parameters.end())
@@ -46,10 +42,7 @@ RandomClient::~RandomClient() {
 
 std::string RandomClient::state() const {
   return "client c" + std::to_string(number_) + ": " + std::to_string(answered_) +
-         " requests answered, " +
-         (over_      ? "over"
-          : running_ ? "running"
-                     : "logging in") +
+         " requests answered, " + (over_ ? "over" : running_ ? "running" : "logging in") +
          ", " + std::to_string(sent_.size()) + " sent messages open" +
          (sent_.empty()
               ? ""
