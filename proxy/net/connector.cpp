@@ -93,7 +93,7 @@ SocketConnector::Attempt::Outcome SocketConnector::Attempt::start(const SocketAd
 }
 
 SocketConnector::Attempt::Outcome SocketConnector::Attempt::refuse(const SocketAddress& address,
-                                                                 const char* call, int error) {
+                                                                   const char* call, int error) {
   const std::string where = to_text(address);
   const bool looked_up = !is_unix(name_) && where.find(name_) == std::string::npos;
   log::line(log::Level::log, "cannot connect to {}{}{}: {}(): {}", looked_up ? name_ : "",

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "proxy/net/socket_loop.h"
 #include "proxy/net/resolver.h"
+#include "proxy/net/socket_loop.h"
 
 namespace pgweir {
 

@@ -38,7 +38,7 @@ struct LoopCounters {
   std::uint64_t receives = 0;
   std::uint64_t sends = 0;
   std::uint64_t short_writes = 0;  // took less than everything, or would block
-  std::uint64_t changes = 0;       // what the kernel was told to watch, or no longer to, for streams
+  std::uint64_t changes = 0;  // what the kernel was told to watch, or no longer to, for streams
 };
 
 // Owned by the worker's thread; everything is called on that thread, except what says otherwise.

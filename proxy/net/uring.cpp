@@ -70,7 +70,8 @@ void Uring::start() {
   // The library of Debian 12 declares io_uring_enable_rings and lacks it.
   PGWEIR_CHECK(io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_ENABLE_RINGS,
                                  nullptr, 0) == 0);
-  (void)io_uring_register_ring_fd(&ring_);  // saves a look-up in each entry; not all kernels have it
+  (void)io_uring_register_ring_fd(
+      &ring_);  // saves a look-up in each entry; not all kernels have it
 }
 
 io_uring_sqe& Uring::entry() {
@@ -105,7 +106,8 @@ void Uring::give_back(std::uint32_t flags) {
 
 void Uring::add_buffer(unsigned number, int offset) {
   io_uring_buf_ring_add(buffer_ring_, memory_.get() + number * buffer_size, buffer_size,
-                        static_cast<unsigned short>(number), io_uring_buf_ring_mask(buffers), offset);
+                        static_cast<unsigned short>(number), io_uring_buf_ring_mask(buffers),
+                        offset);
 }
 
 }  // namespace pgweir

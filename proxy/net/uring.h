@@ -1,4 +1,5 @@
-// An io_uring with a ring of receive buffers: liburing's calls, and what they may fail with, in one place.
+// An io_uring with a ring of receive buffers: liburing's calls, and what they may fail with, in one
+// place.
 #pragma once
 
 #include <liburing.h>
@@ -12,11 +13,12 @@
 
 namespace pgweir {
 
-// Made on any thread; used, from start() on, on one. DEFER_TASKRUN and SINGLE_ISSUER: the kernel works for us
-// only while we wait, and nobody else submits (io_uring_setup(2)).
+// Made on any thread; used, from start() on, on one. DEFER_TASKRUN and SINGLE_ISSUER: the kernel
+// works for us only while we wait, and nobody else submits (io_uring_setup(2)).
 class Uring {
  public:
-  // 32 KiB as in the epoll loop. So many that a batch of receives finds room; few enough to stay in the cache.
+  // 32 KiB as in the epoll loop. So many that a batch of receives finds room; few enough to stay in
+  // the cache.
   static constexpr std::size_t buffer_size = 32 * 1024;
   static constexpr unsigned buffers = 64;
   static constexpr int buffer_group = 0;
@@ -25,7 +27,8 @@ class Uring {
   ~Uring();
   Uring(const Uring&) = delete;
 
-  // Returns an error text or nothing. Containers often forbid io_uring, and old kernels lack what we need.
+  // Returns an error text or nothing. Containers often forbid io_uring, and old kernels lack what
+  // we need.
   std::string open();
   // Before the first entry: this thread becomes the ring's.
   void start();
@@ -62,7 +65,8 @@ class Uring {
   io_uring ring_{};
   bool opened_ = false;
   bool started_ = false;
-  std::unique_ptr<std::byte, Unmap> memory_;  // the buffers, and behind them the ring that names them
+  std::unique_ptr<std::byte, Unmap>
+      memory_;  // the buffers, and behind them the ring that names them
   io_uring_buf_ring* buffer_ring_ = nullptr;
 };
 

@@ -15,8 +15,8 @@ std::uint32_t slot_of(std::uint64_t key) {
   return static_cast<std::uint32_t>(key >> 8);
 }
 
-// The receive ended without news about the socket: no buffer was left, it was cancelled, or it may simply be asked for
-// again.
+// The receive ended without news about the socket: no buffer was left, it was cancelled, or it may
+// simply be asked for again.
 bool says_nothing(int res) {
   return res == -ENOBUFS || res == -ECANCELED || res == -EINTR || res == -EAGAIN;
 }

@@ -1,5 +1,5 @@
-// The loop of one worker on io_uring: receives stay armed, one system call submits and waits for a batch. See the
-// room's README for the reasons and docs/performance.md for the costs.
+// The loop of one worker on io_uring: receives stay armed, one system call submits and waits for a
+// batch. See the room's README for the reasons and docs/performance.md for the costs.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,9 @@
 
 namespace pgweir {
 
-// What the kernel may still say about a socket outlives the stream: it concerns a slot, and a slot is used anew only
-// after the kernel's last word on it. So a late completion meets an empty slot, never a dead stream.
+// What the kernel may still say about a socket outlives the stream: it concerns a slot, and a slot
+// is used anew only after the kernel's last word on it. So a late completion meets an empty slot,
+// never a dead stream.
 class UringLoop final : public SocketLoop {
  public:
   // `ring` has been opened; it starts on the thread of the first turn.
@@ -73,7 +74,8 @@ class UringLoop final : public SocketLoop {
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_, changed_, resumed_;
   std::vector<std::uint32_t> watched_;  // slots with a watch: few
-  std::vector<Completion> batch_;  // of this turn; it grows when a detaching stream looks for its last bytes
+  std::vector<Completion>
+      batch_;  // of this turn; it grows when a detaching stream looks for its last bytes
   std::size_t batch_at_ = 0;
 };
 

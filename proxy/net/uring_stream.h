@@ -12,8 +12,8 @@ namespace pgweir {
 
 class UringLoop;
 
-// One fd with a receive that stays armed. What the kernel hands over while the session has paused is parked here,
-// in order; the receive is then cancelled, so that it is little.
+// One fd with a receive that stays armed. What the kernel hands over while the session has paused
+// is parked here, in order; the receive is then cancelled, so that it is little.
 class UringStream final : public Stream {
  public:
   UringStream(UringLoop& loop, int fd, Token token, bool tcp, std::uint32_t slot)

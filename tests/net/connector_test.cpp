@@ -40,7 +40,8 @@ std::uint16_t port_of(const ListenResult& open) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a numeric address connects, on a later turn, to a stream that bears the token", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a numeric address connects, on a later turn, to a stream that bears the token",
+                   On, OnEpoll, OnUring) {
   ConnectorFixture f(On::kind());
   const ListenResult open = listen_on("127.0.0.1");
   f.connector.connect({"127.0.0.1", port_of(open)}, server(4));
@@ -89,7 +90,8 @@ TEST_CASE_TEMPLATE("a refused connect is 'connect failed'", On, OnEpoll, OnUring
   CHECK(f.seen.refused[0] == std::pair{server(2), std::string("connect failed")});
 }
 
-TEST_CASE_TEMPLATE("a name that does not exist is a failed DNS lookup, and is remembered as such", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a name that does not exist is a failed DNS lookup, and is remembered as such",
+                   On, OnEpoll, OnUring) {
   ConnectorFixture f(On::kind());
   f.connector.connect({"no-such-host.invalid", 5432}, server(1));
   REQUIRE(f.until([&] { return f.answered(); }, seconds(30)));
@@ -101,7 +103,8 @@ TEST_CASE_TEMPLATE("a name that does not exist is a failed DNS lookup, and is re
   CHECK(f.resolver.hosts()[0].ttl > seconds(10));
 }
 
-TEST_CASE_TEMPLATE("unix sockets are met by directory, by default directory and by abstract name", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("unix sockets are met by directory, by default directory and by abstract name",
+                   On, OnEpoll, OnUring) {
   ConnectorFixture f(On::kind());
   const TempDir elsewhere;
   std::string host, dir;
@@ -165,7 +168,8 @@ TEST_CASE_TEMPLATE("an abandoned connect gets no answer", On, OnEpoll, OnUring) 
   CHECK(f.answered() == came_first);
 }
 
-TEST_CASE_TEMPLATE("a resolver's answer to a loop that has ended is harmless", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a resolver's answer to a loop that has ended is harmless", On, OnEpoll,
+                   OnUring) {
   Resolver resolver;
   {
     LoopFixture f(On::kind());

@@ -20,9 +20,7 @@ struct Hop : Recorder {
   int handed_over = 0;
   std::string outbox;
 
-  explicit Hop(LoopKind kind) : owned(make_loop(kind, {})) {
-    loop.report_to(*this);
-  }
+  explicit Hop(LoopKind kind) : owned(make_loop(kind, {})) { loop.report_to(*this); }
 
   void on_bytes(Token, Bytes bytes) override {
     outbox += as_text(bytes);
@@ -45,7 +43,8 @@ struct Hop : Recorder {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a stream that hops between two loops in two threads loses no byte", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a stream that hops between two loops in two threads loses no byte", On, OnEpoll,
+                   OnUring) {
   SocketPair pair = tcp_pair();
   Hop here(On::kind()), there(On::kind());
   here.other = &there;

@@ -44,7 +44,8 @@ int complaints = 0;
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("a client of a TCP listener is accepted, adopted and heard", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a client of a TCP listener is accepted, adopted and heard", On, OnEpoll,
+                   OnUring) {
   LoopFixture f(On::kind());
   const ListenResult open = open_listeners(local_only());
   REQUIRE(open.error.empty());
@@ -109,7 +110,9 @@ TEST_CASE("SO_REUSEPORT lets two processes share an address") {
   CHECK(open_listeners(settings).error.empty());
 }
 
-TEST_CASE_TEMPLATE("a unix socket has its mode, names its peer's process, and its file goes with it", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE(
+    "a unix socket has its mode, names its peer's process, and its file goes with it", On, OnEpoll,
+    OnUring) {
   const TempDir dir;
   const std::string path = dir.path + "/.s.PGSQL.6432";
   {
@@ -195,7 +198,9 @@ TEST_CASE("inherited sockets serve, and a descriptor that is no socket is named"
   CHECK(none.warnings.size() == 1);
 }
 
-TEST_CASE_TEMPLATE("out of descriptors the listener rests, complains once, serves who is in, and recovers", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE(
+    "out of descriptors the listener rests, complains once, serves who is in, and recovers", On,
+    OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   const ListenResult open = open_listeners(local_only());
   f.loop.add_listener(open.listeners[0].fd(), true);

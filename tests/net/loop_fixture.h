@@ -64,8 +64,8 @@ struct Recorder : LoopEvents {
   std::function<void(Token)> when_writable, when_closed;
 };
 
-// What the loop's tests are templates over. Where io_uring is forbidden its runs are on epoll too, and
-// say so.
+// What the loop's tests are templates over. Where io_uring is forbidden its runs are on epoll too,
+// and say so.
 struct OnEpoll {
   static LoopKind kind() { return LoopKind::epoll; }
 };

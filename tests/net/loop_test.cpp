@@ -11,7 +11,8 @@
 using namespace pgweir;
 using namespace pgweir::test;
 
-TEST_CASE_TEMPLATE("bytes arrive whole and in order, one report per receive", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("bytes arrive whole and in order, one report per receive", On, OnEpoll,
+                   OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = tcp_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(7), true);
@@ -27,7 +28,9 @@ TEST_CASE_TEMPLATE("bytes arrive whole and in order, one report per receive", On
   CHECK(f.seen.turn_ends == f.seen.deliveries);
 }
 
-TEST_CASE_TEMPLATE("a short transaction costs two receives, two sends and no change of what is watched", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE(
+    "a short transaction costs two receives, two sends and no change of what is watched", On,
+    OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair c = socket_pair(), s = socket_pair();
   const auto to_client = adopt(f.loop, std::move(c.ours), client(1));
@@ -48,7 +51,8 @@ TEST_CASE_TEMPLATE("a short transaction costs two receives, two sends and no cha
   CHECK(f.loop.counters().changes == before.changes);
 }
 
-TEST_CASE_TEMPLATE("a short write is followed by one on_writable, and by none after that", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a short write is followed by one on_writable, and by none after that", On,
+                   OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
@@ -67,7 +71,8 @@ TEST_CASE_TEMPLATE("a short write is followed by one on_writable, and by none af
   CHECK(f.seen.writables == 1);
 }
 
-TEST_CASE_TEMPLATE("an outbox of several parts drains through on_writable without a loss", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("an outbox of several parts drains through on_writable without a loss", On,
+                   OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = tcp_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
@@ -106,7 +111,71 @@ TEST_CASE_TEMPLATE("a paused stream reports no bytes and loses none", On, OnEpol
   CHECK(f.seen.received == "held");
 }
 
-TEST_CASE_TEMPLATE("pausing and resuming without traffic costs no system call", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("bytes that came while paused travel with the stream to its next loop", On,
+                   OnEpoll, OnUring) {
+  LoopFixture f(On::kind()), next(On::kind());
+  SocketPair pair = tcp_pair();
+  auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
+  f.settle();
+  stream->pause_reading();
+  send_all(pair.theirs, "held, ");
+  f.settle();
+  send_all(pair.theirs, "late, ");
+  std::unique_ptr<Detached> socket = stream->detach();
+  stream.reset();
+  f.settle();
+  stream = next.loop.adopt(std::move(socket), client(2));
+  send_all(pair.theirs, "new");
+  CHECK(next.until([&] { return next.seen.received.size() >= 15; }));
+  CHECK(next.seen.received == "held, late, new");
+  CHECK(f.seen.received.empty());
+}
+
+TEST_CASE_TEMPLATE("a session that pauses at every report loses and reorders nothing", On, OnEpoll,
+                   OnUring) {
+  LoopFixture f(On::kind());
+  SocketPair pair = tcp_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
+  const std::string text = numbered(5'000'000);
+  bool paused = false;
+  f.seen.when_bytes = [&](Token, Bytes) {
+    CHECK_FALSE(paused);
+    paused = true;
+    stream->pause_reading();
+  };
+  std::thread sender([&] {
+    fcntl(pair.theirs.get(), F_SETFL, 0);
+    send_all(pair.theirs, text);
+    pair.theirs.reset();
+  });
+  CHECK(f.until([&] {
+    if (paused) {
+      paused = false;
+      stream->resume_reading();
+    }
+    return !f.seen.closed.empty();
+  }));
+  sender.join();
+  CHECK((f.seen.received == text));
+}
+
+TEST_CASE_TEMPLATE("more streams with bytes at once than there are receive buffers are all heard",
+                   On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  std::vector<SocketPair> pairs;
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (std::uint32_t number = 0; number < 200; ++number) {
+    pairs.push_back(socket_pair());
+    streams.push_back(adopt(f.loop, std::move(pairs.back().ours), client(number)));
+    send_all(pairs.back().theirs, "first");
+  }
+  CHECK(f.until([&] { return f.seen.received.size() == 200 * 5; }));
+  for (const SocketPair& pair : pairs) send_all(pair.theirs, "again");
+  CHECK(f.until([&] { return f.seen.received.size() == 200 * 10; }));
+}
+
+TEST_CASE_TEMPLATE("pausing and resuming without traffic costs no system call", On, OnEpoll,
+                   OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
@@ -121,7 +190,8 @@ TEST_CASE_TEMPLATE("pausing and resuming without traffic costs no system call", 
   CHECK(f.loop.counters().changes == before);
 }
 
-TEST_CASE_TEMPLATE("the loop sleeps while a paused stream has unread bytes or a peer that hung up", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("the loop sleeps while a paused stream has unread bytes or a peer that hung up",
+                   On, OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
@@ -141,7 +211,8 @@ TEST_CASE_TEMPLATE("the loop sleeps while a paused stream has unread bytes or a 
   CHECK(f.seen.closed.empty());
 }
 
-TEST_CASE_TEMPLATE("the last words of a peer that hung up while we paused are still heard", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("the last words of a peer that hung up while we paused are still heard", On,
+                   OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair;
   SUBCASE("unix") {
@@ -162,7 +233,8 @@ TEST_CASE_TEMPLATE("the last words of a peer that hung up while we paused are st
   CHECK(f.seen.closed.size() == 1);
 }
 
-TEST_CASE_TEMPLATE("a paused stream with nothing unread reports a full hang-up", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a paused stream with nothing unread reports a full hang-up", On, OnEpoll,
+                   OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
@@ -171,7 +243,8 @@ TEST_CASE_TEMPLATE("a paused stream with nothing unread reports a full hang-up",
   CHECK(f.until([&] { return f.seen.closed.size() == 1; }));
 }
 
-TEST_CASE_TEMPLATE("a half close is an orderly end, reported once, and our writes still go out", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a half close is an orderly end, reported once, and our writes still go out", On,
+                   OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = tcp_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(3), true);
@@ -199,7 +272,8 @@ TEST_CASE_TEMPLATE("a reset is reported with its errno", On, OnEpoll, OnUring) {
   CHECK(write(*stream, "x").status == IoResult::Status::failed);
 }
 
-TEST_CASE_TEMPLATE("a stream destroyed by an earlier event of the same batch gets no event", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a stream destroyed by an earlier event of the same batch gets no event", On,
+                   OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair a = socket_pair(), b = socket_pair();
   auto first = adopt(f.loop, std::move(a.ours), client(1));
@@ -233,7 +307,9 @@ TEST_CASE_TEMPLATE("a stream may be destroyed inside its own events", On, OnEpol
   f.settle();
 }
 
-TEST_CASE_TEMPLATE("a write to a peer that hung up with our outbox full fails instead of waiting for ever", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE(
+    "a write to a peer that hung up with our outbox full fails instead of waiting for ever", On,
+    OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
@@ -274,7 +350,8 @@ TEST_CASE_TEMPLATE("a wake during the wait ends it", On, OnEpoll, OnUring) {
   CHECK(monotonic_now() - start < seconds(2));
 }
 
-TEST_CASE_TEMPLATE("letters from several threads all arrive, each sender's in order", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("letters from several threads all arrive, each sender's in order", On, OnEpoll,
+                   OnUring) {
   LoopFixture f(On::kind());
   std::vector<int> last(3, -1);
   bool in_order = true;
@@ -311,7 +388,8 @@ TEST_CASE_TEMPLATE("ticks come at their period, idle and under load", On, OnEpol
   CHECK(took < milliseconds(400));
 }
 
-TEST_CASE_TEMPLATE("an alarm rings once, not early, and before a longer wait is over", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("an alarm rings once, not early, and before a longer wait is over", On, OnEpoll,
+                   OnUring) {
   LoopFixture f(On::kind());
   int rang = 0;
   const TimePoint start = f.loop.now();
@@ -322,7 +400,8 @@ TEST_CASE_TEMPLATE("an alarm rings once, not early, and before a longer wait is 
   CHECK(rang == 1);
 }
 
-TEST_CASE_TEMPLATE("run ends on stop from another thread, and at once when stopped before", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("run ends on stop from another thread, and at once when stopped before", On,
+                   OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   std::thread other([&] {
     std::this_thread::sleep_for(milliseconds(10));
@@ -334,7 +413,8 @@ TEST_CASE_TEMPLATE("run ends on stop from another thread, and at once when stopp
   CHECK(f.seen.closed.empty());
 }
 
-TEST_CASE_TEMPLATE("adopting a TCP socket switches Nagle off and applies the settings", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("adopting a TCP socket switches Nagle off and applies the settings", On, OnEpoll,
+                   OnUring) {
   LoopFixture f(On::kind());
   SocketOptions options;
   options.tcp_keepidle = 77;
@@ -355,7 +435,8 @@ TEST_CASE_TEMPLATE("adopting a TCP socket switches Nagle off and applies the set
   CHECK(value(IPPROTO_TCP, TCP_USER_TIMEOUT) == 1234);
 }
 
-TEST_CASE_TEMPLATE("a stream whose peer is gone has a remote end without an address", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a stream whose peer is gone has a remote end without an address", On, OnEpoll,
+                   OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = tcp_pair();
   const linger hard{1, 0};
