@@ -11,7 +11,8 @@
 namespace pgweir {
 namespace {
 
-// What auto means where both work; docs/performance.md has the figures.
+// What auto means: io_uring has not measured better, and holds more memory under back-pressure
+// (docs/performance.md).
 constexpr LoopKind better_loop = LoopKind::epoll;
 
 // Whether a receive on this kernel stays armed and brings its own buffer: what the loop is built
