@@ -48,6 +48,11 @@ constexpr std::array ssl_modes{
     Named<SslMode>{"verify-ca", SslMode::verify_ca},
     Named<SslMode>{"verify-full", SslMode::verify_full},
 };
+constexpr std::array event_loops{
+    Named<EventLoop>{"auto", EventLoop::automatic},
+    Named<EventLoop>{"io_uring", EventLoop::io_uring},
+    Named<EventLoop>{"epoll", EventLoop::epoll},
+};
 constexpr std::array load_balance_ways{
     Named<LoadBalanceHosts>{"round-robin", LoadBalanceHosts::round_robin},
     Named<LoadBalanceHosts>{"disable", LoadBalanceHosts::disable},
@@ -132,6 +137,9 @@ std::optional<AuthType> auth_type_named(std::string_view text) {
 std::optional<SslMode> ssl_mode_named(std::string_view text) {
   return find_value(ssl_modes, text);
 }
+std::optional<EventLoop> event_loop_named(std::string_view text) {
+  return find_value(event_loops, text);
+}
 std::optional<LoadBalanceHosts> load_balance_hosts_named(std::string_view text) {
   return find_value(load_balance_ways, text);
 }
@@ -144,6 +152,9 @@ std::string_view name_of(AuthType type) {
 }
 std::string_view name_of(SslMode mode) {
   return find_name(ssl_modes, mode);
+}
+std::string_view name_of(EventLoop loop) {
+  return find_name(event_loops, loop);
 }
 std::string_view name_of(LoadBalanceHosts way) {
   return find_name(load_balance_ways, way);

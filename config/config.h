@@ -107,10 +107,12 @@ std::vector<std::string> split_commas(std::string_view list);
 std::optional<PoolMode> pool_mode_named(std::string_view text);
 std::optional<AuthType> auth_type_named(std::string_view text);
 std::optional<SslMode> ssl_mode_named(std::string_view text);
+std::optional<EventLoop> event_loop_named(std::string_view text);
 std::optional<LoadBalanceHosts> load_balance_hosts_named(std::string_view text);
 std::string_view name_of(PoolMode mode);
 std::string_view name_of(AuthType type);
 std::string_view name_of(SslMode mode);
+std::string_view name_of(EventLoop loop);
 std::string_view name_of(LoadBalanceHosts way);
 
 }  // namespace pgweir

@@ -27,6 +27,8 @@ enum class AuthType : std::uint8_t {
 };
 enum class SslMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 
+enum class EventLoop : std::uint8_t { automatic, io_uring, epoll };
+
 // A missing optional means "none", which SHOW CONFIG prints as NULL.
 struct Globals {
   std::string admin_users;
@@ -58,6 +60,7 @@ struct Globals {
   Micros dns_max_ttl{};
   Micros dns_nxdomain_ttl{};
   Micros dns_zone_check_period{};
+  EventLoop event_loop{};
   Micros idle_transaction_timeout{};
   std::string ignore_startup_parameters;
   std::string job_name;

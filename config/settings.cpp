@@ -60,6 +60,9 @@ bool read(const Setting&, std::string_view text, AuthType& out) {
 bool read(const Setting&, std::string_view text, SslMode& out) {
   return take(ssl_mode_named(text), out);
 }
+bool read(const Setting&, std::string_view text, EventLoop& out) {
+  return take(event_loop_named(text), out);
+}
 
 std::optional<std::string> print(int value) {
   return std::to_string(value);
@@ -88,6 +91,9 @@ std::optional<std::string> print(AuthType value) {
   return std::string(name_of(value));
 }
 std::optional<std::string> print(SslMode value) {
+  return std::string(name_of(value));
+}
+std::optional<std::string> print(EventLoop value) {
   return std::string(name_of(value));
 }
 

@@ -40,16 +40,17 @@ void log_mistakes(const Mistakes& mistakes) {
 
 // One worker and what it runs on.
 struct Runtime::Core {
-  Core(unsigned number, const SocketOptions& options, Resolver& resolver, const Commons& commons,
+  Core(unsigned number, LoopKind kind, const SocketOptions& options, Resolver& resolver, const Commons& commons,
        const std::shared_ptr<const Config>& config, std::uint64_t seed)
-      : loop(options),
+      : owned_loop(make_loop(kind, options)),
         connector(loop, resolver, config->unix_socket_dirs.empty() ? std::string{} : config->unix_socket_dirs.front()),
         worker(number, commons, config, loop, connector, seed) {
     loop.report_to(worker);
     loop.tick_every(tick_period);
   }
-  EpollLoop loop;
-  EpollConnector connector;
+  std::unique_ptr<SocketLoop> owned_loop;
+  SocketLoop& loop = *owned_loop;
+  SocketConnector connector;
   Worker worker;
   std::thread thread;
   std::atomic<std::size_t> clients{0}, servers{0};   // as of the last tick, during a shutdown
@@ -66,9 +67,13 @@ Runtime::Runtime(std::shared_ptr<const Config> config, bool quiet, int verbose)
       ledger_(std::make_unique<Ledger>(worker_count(*config_))),
       console_(*this) {
   if (const std::string error = open_log(config_->globals); !error.empty()) log::line(log::Level::error, "{}", error);
+  std::string no_uring;
+  loop_kind_ = choose_loop(name_of(config_->globals.event_loop), no_uring);
+  if (!no_uring.empty()) log::line(log::Level::warning, "event_loop = {}: io_uring does not work here: {}",
+                                   name_of(config_->globals.event_loop), no_uring);
   const Commons commons{*ledger_, *this, credentials_, tracked_, &console_, static_cast<std::uint32_t>(::getuid())};
   for (unsigned i = 0; i < worker_count(*config_); ++i) {
-    cores_.push_back(std::make_unique<Core>(i, socket_options(), resolver_, commons, config_, random_secret()));
+    cores_.push_back(std::make_unique<Core>(i, loop_kind_, socket_options(), resolver_, commons, config_, random_secret()));
   }
 }
 
@@ -210,8 +215,8 @@ void Runtime::close_tcp_listeners() {
 }
 
 std::string Runtime::description() const {
-  return fmt::format("pgweir {} (PgBouncer {}), event loop: epoll, workers: {}, tls: {}", PGWEIR_VERSION,
-                     PGWEIR_PARITY, cores_.size(), OpenSSL_version(OPENSSL_VERSION));
+  return fmt::format("pgweir {} (PgBouncer {}), event loop: {}, workers: {}, tls: {}", PGWEIR_VERSION,
+                     PGWEIR_PARITY, name_of(loop_kind_), cores_.size(), OpenSSL_version(OPENSSL_VERSION));
 }
 
 // --- signals, on the control thread

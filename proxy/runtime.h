@@ -14,8 +14,8 @@
 #include "proxy/admin/process_port.h"
 #include "proxy/core/version.h"
 #include "proxy/net/connector.h"
-#include "proxy/net/epoll_loop.h"
 #include "proxy/net/listener.h"
+#include "proxy/net/loop_choice.h"
 #include "proxy/net/signals.h"
 #include "proxy/session/worker.h"
 
@@ -65,6 +65,7 @@ class Runtime final : public Fleet, public ProcessPort {
   Resolver resolver_;
   Credentials credentials_;
   policy::TrackedParameters tracked_;
+  LoopKind loop_kind_ = LoopKind::epoll;
   std::unique_ptr<Ledger> ledger_;
   Console console_;
   std::vector<std::unique_ptr<Core>> cores_;

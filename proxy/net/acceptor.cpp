@@ -22,7 +22,7 @@ bool concerns_one_client(int error) {
 
 }  // namespace
 
-Acceptor::Acceptor(EpollLoop& loop, int fd, bool tcp)
+Acceptor::Acceptor(SocketLoop& loop, int fd, bool tcp)
     : loop_(loop), fd_(fd), tcp_(tcp), alive_(std::make_shared<Acceptor*>(this)) {
   begin();
 }

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "proxy/net/epoll_loop.h"
+#include "proxy/net/socket_loop.h"
 
 namespace pgweir {
 
@@ -12,7 +12,7 @@ namespace pgweir {
 // are served.
 class Acceptor final : public Watch {
  public:
-  Acceptor(EpollLoop& loop, int fd, bool tcp);
+  Acceptor(SocketLoop& loop, int fd, bool tcp);
   ~Acceptor();
 
   int fd() const { return fd_; }
@@ -23,7 +23,7 @@ class Acceptor final : public Watch {
   void begin();
   void begin_later();
 
-  EpollLoop& loop_;
+  SocketLoop& loop_;
   int fd_;
   bool tcp_;
   bool watching_ = false;

@@ -24,11 +24,11 @@ bool is_unix(const std::string& host) {
 }  // namespace
 
 // One connect under way, from the lookup to the answer.
-class EpollConnector::Attempt final : public Watch {
+class SocketConnector::Attempt final : public Watch {
  public:
   enum class Outcome { connected, waiting, full_backlog, failed };
 
-  Attempt(EpollConnector& owner, std::uint64_t number, Token wanted, const ServerAddress& where)
+  Attempt(SocketConnector& owner, std::uint64_t number, Token wanted, const ServerAddress& where)
       : connector_(owner), serial(number), token(wanted), port_(where.port), name_(where.host) {}
   ~Attempt() { stop(); }
 
@@ -43,7 +43,7 @@ class EpollConnector::Attempt final : public Watch {
   Outcome refuse(const SocketAddress& address, const char* call, int error);
   void stop();
 
-  EpollConnector& connector_;
+  SocketConnector& connector_;
 
  public:
   const std::uint64_t serial;
@@ -59,7 +59,7 @@ class EpollConnector::Attempt final : public Watch {
   bool tcp_ = false;
 };
 
-void EpollConnector::Attempt::ready(std::uint32_t) {
+void SocketConnector::Attempt::ready(std::uint32_t) {
   int error = 0;
   socklen_t size = sizeof error;
   if (getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
@@ -68,7 +68,7 @@ void EpollConnector::Attempt::ready(std::uint32_t) {
   connector_.begin(serial);
 }
 
-EpollConnector::Attempt::Outcome EpollConnector::Attempt::start_next() {
+SocketConnector::Attempt::Outcome SocketConnector::Attempt::start_next() {
   while (next < addresses.size()) {
     const Outcome outcome = start(addresses[next++]);
     if (outcome == Outcome::full_backlog) --next;
@@ -77,7 +77,7 @@ EpollConnector::Attempt::Outcome EpollConnector::Attempt::start_next() {
   return Outcome::failed;
 }
 
-EpollConnector::Attempt::Outcome EpollConnector::Attempt::start(const SocketAddress& address) {
+SocketConnector::Attempt::Outcome SocketConnector::Attempt::start(const SocketAddress& address) {
   socket_ = Fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket_) return refuse(address, "socket", errno);
   tcp_ = address.is_tcp();
@@ -89,11 +89,11 @@ EpollConnector::Attempt::Outcome EpollConnector::Attempt::start(const SocketAddr
   }
   if (errno != EINPROGRESS && errno != EINTR) return refuse(address, "connect", errno);
   watching_ = connector_.loop_.watch(socket_.get(), EPOLLOUT, *this);
-  return watching_ ? Outcome::waiting : refuse(address, "epoll_ctl", errno);
+  return watching_ ? Outcome::waiting : refuse(address, "watch", errno);
 }
 
-EpollConnector::Attempt::Outcome EpollConnector::Attempt::refuse(const SocketAddress& address,
-                                                                 const char* call, int error) {
+SocketConnector::Attempt::Outcome SocketConnector::Attempt::refuse(const SocketAddress& address,
+                                                                   const char* call, int error) {
   const std::string where = to_text(address);
   const bool looked_up = !is_unix(name_) && where.find(name_) == std::string::npos;
   log::line(log::Level::log, "cannot connect to {}{}{}: {}(): {}", looked_up ? name_ : "",
@@ -102,24 +102,24 @@ EpollConnector::Attempt::Outcome EpollConnector::Attempt::refuse(const SocketAdd
   return Outcome::failed;
 }
 
-Fd EpollConnector::Attempt::take_socket() {
+Fd SocketConnector::Attempt::take_socket() {
   if (std::exchange(watching_, false)) connector_.loop_.unwatch(socket_.get(), *this);
   return std::move(socket_);
 }
 
-void EpollConnector::Attempt::stop() {
+void SocketConnector::Attempt::stop() {
   take_socket().reset();
 }
 
-EpollConnector::EpollConnector(EpollLoop& loop, Resolver& resolver, std::string unix_socket_dir)
+SocketConnector::SocketConnector(SocketLoop& loop, Resolver& resolver, std::string unix_socket_dir)
     : loop_(loop),
       resolver_(resolver),
       unix_socket_dir_(std::move(unix_socket_dir)),
-      alive_(std::make_shared<EpollConnector*>(this)) {}
+      alive_(std::make_shared<SocketConnector*>(this)) {}
 
-EpollConnector::~EpollConnector() = default;
+SocketConnector::~SocketConnector() = default;
 
-void EpollConnector::connect(const ServerAddress& where, Token token) {
+void SocketConnector::connect(const ServerAddress& where, Token token) {
   const std::uint64_t serial = ++last_serial_;
   attempts_.push_back(std::make_unique<Attempt>(*this, serial, token, where));
   Attempt& attempt = *attempts_.back();
@@ -144,11 +144,11 @@ void EpollConnector::connect(const ServerAddress& where, Token token) {
   begin_later(serial);
 }
 
-void EpollConnector::abandon(Token token) {
+void SocketConnector::abandon(Token token) {
   std::erase_if(attempts_, [token](const auto& attempt) { return attempt->token == token; });
 }
 
-void EpollConnector::resolved(std::uint64_t serial, DnsAnswer answer, std::uint16_t port) {
+void SocketConnector::resolved(std::uint64_t serial, DnsAnswer answer, std::uint16_t port) {
   Attempt* attempt = find(serial);
   if (!attempt) return;
   if (answer.addresses.empty()) return failed(*attempt, lookup_failed);
@@ -157,7 +157,7 @@ void EpollConnector::resolved(std::uint64_t serial, DnsAnswer answer, std::uint1
   begin(serial);
 }
 
-void EpollConnector::begin(std::uint64_t serial) {
+void SocketConnector::begin(std::uint64_t serial) {
   Attempt* attempt = find(serial);
   if (!attempt) return;
   switch (attempt->start_next()) {
@@ -175,29 +175,29 @@ void EpollConnector::begin(std::uint64_t serial) {
   }
 }
 
-void EpollConnector::begin_later(std::uint64_t serial) {
+void SocketConnector::begin_later(std::uint64_t serial) {
   loop_.mailbox()->post([alive = std::weak_ptr(alive_), serial] {
     if (const auto self = alive.lock()) (*self)->begin(serial);
   });
 }
 
-void EpollConnector::connected(Attempt& attempt) {
+void SocketConnector::connected(Attempt& attempt) {
   const std::unique_ptr<Attempt> done = take(attempt);
   auto socket = std::make_unique<DetachedSocket>(done->take_socket(), done->is_tcp(), true);
   loop_.events().on_connected(done->token, loop_.adopt(std::move(socket), done->token));
 }
 
-void EpollConnector::failed(Attempt& attempt, const char* reason) {
+void SocketConnector::failed(Attempt& attempt, const char* reason) {
   const std::unique_ptr<Attempt> done = take(attempt);
   loop_.events().on_connect_failed(done->token, reason);
 }
 
-EpollConnector::Attempt* EpollConnector::find(std::uint64_t serial) {
+SocketConnector::Attempt* SocketConnector::find(std::uint64_t serial) {
   const auto at = std::ranges::find(attempts_, serial, [](const auto& a) { return a->serial; });
   return at == attempts_.end() ? nullptr : at->get();
 }
 
-std::unique_ptr<EpollConnector::Attempt> EpollConnector::take(const Attempt& attempt) {
+std::unique_ptr<SocketConnector::Attempt> SocketConnector::take(const Attempt& attempt) {
   const auto at = std::ranges::find(attempts_, &attempt, [](const auto& a) { return a.get(); });
   std::unique_ptr<Attempt> taken = std::move(*at);
   attempts_.erase(at);

@@ -5,19 +5,19 @@
 #include <string>
 #include <vector>
 
-#include "proxy/net/epoll_loop.h"
 #include "proxy/net/resolver.h"
+#include "proxy/net/socket_loop.h"
 
 namespace pgweir {
 
 // Owned by the loop's worker, used on its thread. `loop` and `resolver` outlive it.
 // A name with several addresses is tried address by address; the deadline for all of it is the
 // caller's.
-class EpollConnector final : public Connector {
+class SocketConnector final : public Connector {
  public:
   // `unix_socket_dir` is where servers without a host are met; empty: nowhere.
-  EpollConnector(EpollLoop& loop, Resolver& resolver, std::string unix_socket_dir);
-  ~EpollConnector() override;
+  SocketConnector(SocketLoop& loop, Resolver& resolver, std::string unix_socket_dir);
+  ~SocketConnector() override;
 
   // Failures are answered with "connect failed" or "server DNS lookup failed"; what exactly went
   // wrong is logged.
@@ -37,12 +37,12 @@ class EpollConnector final : public Connector {
   // Calls back on a later turn, unless the attempt (or the connector) is gone by then.
   void begin_later(std::uint64_t serial);
 
-  EpollLoop& loop_;
+  SocketLoop& loop_;
   Resolver& resolver_;
   std::string unix_socket_dir_;
   std::vector<std::unique_ptr<Attempt>> attempts_;  // few at a time
   std::uint64_t last_serial_ = 0;
-  std::shared_ptr<EpollConnector*> alive_;
+  std::shared_ptr<SocketConnector*> alive_;
 };
 
 }  // namespace pgweir

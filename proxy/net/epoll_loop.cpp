@@ -7,7 +7,6 @@
 #include <cerrno>
 
 #include "proxy/core/check.h"
-#include "proxy/net/acceptor.h"
 #include "proxy/net/clock.h"
 
 namespace pgweir {
@@ -38,36 +37,18 @@ int pending_error(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
-// The clock is read for every so many events of a batch: 20 ns each, and no report is older than a
-// few events.
-constexpr int events_per_clock = 4;
-
 }  // namespace
 
 EpollLoop::EpollLoop(const SocketOptions& options)
-    : options_(options),
+    : SocketLoop(options),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      now_(monotonic_now()),
-      scratch_(new std::byte[scratch_size]),
-      mailbox_(std::make_shared<Mailbox>()),
-      post_(*this) {
+      scratch_(new std::byte[scratch_size]) {
   PGWEIR_CHECK(epoll_);
   PGWEIR_CHECK(watch(mailbox_->fd(), EPOLLIN, post_));
 }
 
-EpollLoop::~EpollLoop() = default;
-
-WallTime EpollLoop::wall_now() const {
-  return wall_clock_now();
-}
-
-void EpollLoop::run() {
-  while (!stopped_.load(std::memory_order_relaxed)) turn(Duration::max());
-}
-
-void EpollLoop::stop() {
-  stopped_.store(true);
-  mailbox_->ring();
+EpollLoop::~EpollLoop() {
+  drop_listeners();
 }
 
 void EpollLoop::turn(Duration longest_wait) {
@@ -77,12 +58,11 @@ void EpollLoop::turn(Duration longest_wait) {
   batch_size_ = std::max(count, 0);  // EINTR counts as nothing
   if (batch_size_ == 0) now_ = monotonic_now();
   for (batch_at_ = 0; batch_at_ < batch_size_; ++batch_at_) {
-    if (batch_at_ % events_per_clock == 0) now_ = monotonic_now();
+    if (batch_at_ % static_cast<int>(events_per_clock) == 0) now_ = monotonic_now();
     dispatch(batch_[batch_at_]);
   }
   batch_size_ = 0;
-  if (!alarms_.empty()) ring_alarms();
-  tick_if_due();
+  ring_what_is_due();
 }
 
 void EpollLoop::dispatch(const epoll_event& event) {
@@ -152,20 +132,20 @@ void EpollLoop::close_stream(EpollStream& stream, int error) {
   if (current_) watch_changed(stream);
 }
 
-void EpollLoop::read_mail() {
-  const Mailbox::Mail mail = mailbox_->take();
-  for (const auto& letter : mail.letters) {
-    letter();
-    events_->on_turn_end();
-  }
-  if (mail.woken) events_->on_wake();
+bool EpollLoop::watch(int fd, std::uint32_t events, Watch& watch) {
+  epoll_event event{.events = events, .data = {.u64 = watch.key()}};
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+void EpollLoop::unwatch(int fd, Watch& watch) {
+  forget_events(watch.key());
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
 std::unique_ptr<Stream> EpollLoop::adopt(std::unique_ptr<Detached> socket, Token token) {
   auto* plain = dynamic_cast<DetachedSocket*>(socket.get());
-  PGWEIR_CHECK(plain != nullptr && plain->fd);
-  if (plain->tcp && !plain->tuned) tune_tcp(plain->fd.get(), options_);
-  auto stream = std::make_unique<EpollStream>(*this, plain->fd.release(), token, plain->tcp);
+  PGWEIR_CHECK(plain != nullptr && plain->unread.empty());
+  auto stream = std::make_unique<EpollStream>(*this, take_fd(*plain), token, plain->tcp);
   bring_up_to_date(*stream);
   if (!(stream->watched_ & registered)) {
     const int error = errno;

@@ -1,36 +1,15 @@
 #include "proxy/net/epoll_stream.h"
 
-#include <sys/socket.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "proxy/core/check.h"
 #include "proxy/net/address.h"
 #include "proxy/net/epoll_loop.h"
+#include "proxy/net/send.h"
 
 namespace pgweir {
-namespace {
-
-std::size_t total(std::span<const iovec> parts) {
-  std::size_t sum = 0;
-  for (const iovec& part : parts) sum += part.iov_len;
-  return sum;
-}
-
-ssize_t send_parts(int fd, std::span<const iovec> parts) {
-  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
-  if (parts.size() == 1) return send(fd, parts[0].iov_base, parts[0].iov_len, flags);
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(parts.data());
-  message.msg_iovlen = parts.size();
-  return sendmsg(fd, &message, flags);
-}
-
-// The system takes no more than IOV_MAX parts in one call; the rest counts as not taken.
-constexpr std::size_t parts_max = 1024;
-
-}  // namespace
 
 EpollStream::~EpollStream() {
   if (fd_ < 0) return;
@@ -39,24 +18,13 @@ EpollStream::~EpollStream() {
 }
 
 IoResult EpollStream::try_write(std::span<const iovec> parts) {
-  const std::size_t wanted = total(parts);
-  if (wanted == 0) return {};
   if (fd_ < 0) return {IoResult::Status::failed, 0, ENOTCONN};
-  ssize_t sent;
-  do {
-    ++loop_.counters_.sends;
-    sent = send_parts(fd_, parts.first(std::min(parts.size(), parts_max)));
-  } while (sent < 0 && errno == EINTR);
-
-  if (sent < 0 && errno != EAGAIN && errno != ENOBUFS) {
-    return {IoResult::Status::failed, 0, errno};
-  }
-  const std::size_t wrote = sent < 0 ? 0 : static_cast<std::size_t>(sent);
-  if (wrote == wanted) return {IoResult::Status::ok, wrote, 0};
-  ++loop_.counters_.short_writes;
+  bool took_all = true;
+  const IoResult result = send_at_once(fd_, parts, loop_.counters_, took_all);
+  if (took_all) return result;
   wants_write_ = true;
   loop_.watch_changed(*this);
-  return {sent < 0 ? IoResult::Status::would_block : IoResult::Status::ok, wrote, 0};
+  return result;
 }
 
 void EpollStream::pause_reading() {

@@ -1,25 +1,16 @@
-// A connected socket in an EpollLoop, and the shape in which it travels from one loop to another.
+// A connected socket in an EpollLoop.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 
-#include "proxy/net/fd.h"
+#include "proxy/net/detached_socket.h"
 #include "proxy/session/ports.h"
 
 namespace pgweir {
 
 class EpollLoop;
-
-// A socket in no loop: just accepted, or on its way to another worker.
-struct DetachedSocket final : Detached {
-  DetachedSocket(Fd socket, bool is_tcp, bool is_tuned)
-      : fd(std::move(socket)), tcp(is_tcp), tuned(is_tuned) {}
-  Fd fd;
-  bool tcp;
-  bool tuned;  // its socket options have been set; they stay with it from then on
-};
 
 // One fd in level-triggered epoll. It holds no bytes: reading goes through the loop's scratch, and
 // what the kernel does not take stays with the caller. Ten thousand idle clients own one each, so

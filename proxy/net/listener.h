@@ -1,4 +1,4 @@
-// Opens the sockets on which clients are met. Who accepts from them is EpollLoop::add_listener.
+// Opens the sockets on which clients are met. Who accepts from them is SocketLoop::add_listener.
 #pragma once
 
 #include <sys/types.h>

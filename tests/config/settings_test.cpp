@@ -43,7 +43,7 @@ std::string printed(const Globals& globals, std::string_view name) {
 }  // namespace
 
 TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours between them") {
-  const std::set<std::string_view> ours{"log_min_duration_statement", "query_digests",
+  const std::set<std::string_view> ours{"event_loop", "log_min_duration_statement", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
                                         "server_lifetime_jitter", "workers"};
   std::string theirs;
@@ -176,6 +176,7 @@ TEST_CASE("SET changes what can change and silently leaves what needs a restart"
 
 TEST_CASE("exactly the settings that parity names need a restart") {
   const std::set<std::string_view> upstream{"disable_pqexec",
+                                            "event_loop",
                                             "job_name",
                                             "listen_addr",
                                             "listen_backlog",

@@ -16,9 +16,10 @@ using namespace pgweir::test;
 namespace {
 
 struct ConnectorFixture : LoopFixture {
+  using LoopFixture::LoopFixture;
   Resolver resolver;
   TempDir dir;
-  EpollConnector connector{loop, resolver, dir.path};
+  SocketConnector connector{loop, resolver, dir.path};
 
   bool answered() const { return seen.connected.size() + seen.refused.size() > 0; }
 };
@@ -39,8 +40,9 @@ std::uint16_t port_of(const ListenResult& open) {
 
 }  // namespace
 
-TEST_CASE("a numeric address connects, on a later turn, to a stream that bears the token") {
-  ConnectorFixture f;
+TEST_CASE_TEMPLATE("a numeric address connects, on a later turn, to a stream that bears the token",
+                   On, OnEpoll, OnUring) {
+  ConnectorFixture f(On::kind());
   const ListenResult open = listen_on("127.0.0.1");
   f.connector.connect({"127.0.0.1", port_of(open)}, server(4));
   CHECK_FALSE(f.answered());
@@ -55,8 +57,8 @@ TEST_CASE("a numeric address connects, on a later turn, to a stream that bears t
   CHECK(write(stream, "ok").wrote == 2);
 }
 
-TEST_CASE("a name connects") {
-  ConnectorFixture f;
+TEST_CASE_TEMPLATE("a name connects", On, OnEpoll, OnUring) {
+  ConnectorFixture f(On::kind());
   const ListenResult open = listen_on("127.0.0.1");
   f.connector.connect({"localhost", port_of(open)}, server(1));
   REQUIRE(f.until([&] { return f.answered(); }));
@@ -64,8 +66,8 @@ TEST_CASE("a name connects") {
   CHECK(f.seen.connected[0].second->remote().address == "127.0.0.1");
 }
 
-TEST_CASE("a refused connect is 'connect failed'") {
-  ConnectorFixture f;
+TEST_CASE_TEMPLATE("a refused connect is 'connect failed'", On, OnEpoll, OnUring) {
+  ConnectorFixture f(On::kind());
   std::uint16_t port = 0;
   port = port_of(listen_on("127.0.0.1"));  // free again
   std::string host;
@@ -88,8 +90,9 @@ TEST_CASE("a refused connect is 'connect failed'") {
   CHECK(f.seen.refused[0] == std::pair{server(2), std::string("connect failed")});
 }
 
-TEST_CASE("a name that does not exist is a failed DNS lookup, and is remembered as such") {
-  ConnectorFixture f;
+TEST_CASE_TEMPLATE("a name that does not exist is a failed DNS lookup, and is remembered as such",
+                   On, OnEpoll, OnUring) {
+  ConnectorFixture f(On::kind());
   f.connector.connect({"no-such-host.invalid", 5432}, server(1));
   REQUIRE(f.until([&] { return f.answered(); }, seconds(30)));
   REQUIRE(f.seen.refused.size() == 1);
@@ -100,8 +103,9 @@ TEST_CASE("a name that does not exist is a failed DNS lookup, and is remembered 
   CHECK(f.resolver.hosts()[0].ttl > seconds(10));
 }
 
-TEST_CASE("unix sockets are met by directory, by default directory and by abstract name") {
-  ConnectorFixture f;
+TEST_CASE_TEMPLATE("unix sockets are met by directory, by default directory and by abstract name",
+                   On, OnEpoll, OnUring) {
+  ConnectorFixture f(On::kind());
   const TempDir elsewhere;
   std::string host, dir;
   SUBCASE("default") {
@@ -123,8 +127,8 @@ TEST_CASE("unix sockets are met by directory, by default directory and by abstra
   CHECK(remote.peer_pid == static_cast<std::uint32_t>(getpid()));
 }
 
-TEST_CASE("a full backlog of a unix socket is waited for") {
-  ConnectorFixture f;
+TEST_CASE_TEMPLATE("a full backlog of a unix socket is waited for", On, OnEpoll, OnUring) {
+  ConnectorFixture f(On::kind());
   ListenSettings settings;
   settings.unix_socket_dir = f.dir.path;
   settings.backlog = 0;
@@ -142,8 +146,8 @@ TEST_CASE("a full backlog of a unix socket is waited for") {
   }));
 }
 
-TEST_CASE("an abandoned connect gets no answer") {
-  ConnectorFixture f;
+TEST_CASE_TEMPLATE("an abandoned connect gets no answer", On, OnEpoll, OnUring) {
+  ConnectorFixture f(On::kind());
   const ListenResult open = listen_on("127.0.0.1");
   std::string host;
   SUBCASE("numeric") {
@@ -164,11 +168,12 @@ TEST_CASE("an abandoned connect gets no answer") {
   CHECK(f.answered() == came_first);
 }
 
-TEST_CASE("a resolver's answer to a loop that has ended is harmless") {
+TEST_CASE_TEMPLATE("a resolver's answer to a loop that has ended is harmless", On, OnEpoll,
+                   OnUring) {
   Resolver resolver;
   {
-    LoopFixture f;
-    EpollConnector connector(f.loop, resolver, "");
+    LoopFixture f(On::kind());
+    SocketConnector connector(f.loop, resolver, "");
     connector.connect({"localhost", 1}, server(1));
   }
   std::atomic<bool> answered{false};

@@ -44,8 +44,9 @@ int complaints = 0;
 
 }  // namespace
 
-TEST_CASE("a client of a TCP listener is accepted, adopted and heard") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a client of a TCP listener is accepted, adopted and heard", On, OnEpoll,
+                   OnUring) {
+  LoopFixture f(On::kind());
   const ListenResult open = open_listeners(local_only());
   REQUIRE(open.error.empty());
   REQUIRE(open.listeners.size() == 1);
@@ -59,8 +60,8 @@ TEST_CASE("a client of a TCP listener is accepted, adopted and heard") {
   CHECK(stream->remote().port == local_endpoint(peer.get()).port);
 }
 
-TEST_CASE("a removed listener accepts nobody") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a removed listener accepts nobody", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   const ListenResult open = open_listeners(local_only());
   f.loop.add_listener(open.listeners[0].fd(), true);
   const Fd peer = connect_to(address_of(open.listeners[0]));
@@ -109,11 +110,13 @@ TEST_CASE("SO_REUSEPORT lets two processes share an address") {
   CHECK(open_listeners(settings).error.empty());
 }
 
-TEST_CASE("a unix socket has its mode, names its peer's process, and its file goes with it") {
+TEST_CASE_TEMPLATE(
+    "a unix socket has its mode, names its peer's process, and its file goes with it", On, OnEpoll,
+    OnUring) {
   const TempDir dir;
   const std::string path = dir.path + "/.s.PGSQL.6432";
   {
-    LoopFixture f;
+    LoopFixture f(On::kind());
     ListenSettings settings = unix_only(dir.path);
     settings.unix_socket_mode = 0600;
     const ListenResult open = open_listeners(settings);
@@ -195,8 +198,10 @@ TEST_CASE("inherited sockets serve, and a descriptor that is no socket is named"
   CHECK(none.warnings.size() == 1);
 }
 
-TEST_CASE("out of descriptors the listener rests, complains once, serves who is in, and recovers") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE(
+    "out of descriptors the listener rests, complains once, serves who is in, and recovers", On,
+    OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   const ListenResult open = open_listeners(local_only());
   f.loop.add_listener(open.listeners[0].fd(), true);
   SocketPair in = socket_pair();

@@ -2,6 +2,7 @@
 // other end.
 #pragma once
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -14,7 +15,7 @@
 
 #include "proxy/net/address.h"
 #include "proxy/net/clock.h"
-#include "proxy/net/epoll_loop.h"
+#include "proxy/net/loop_choice.h"
 
 namespace pgweir::test {
 
@@ -63,11 +64,25 @@ struct Recorder : LoopEvents {
   std::function<void(Token)> when_writable, when_closed;
 };
 
+// What the loop's tests are templates over. Where io_uring is forbidden its runs are on epoll too,
+// and say so.
+struct OnEpoll {
+  static LoopKind kind() { return LoopKind::epoll; }
+};
+struct OnUring {
+  static LoopKind kind() {
+    std::string reason;
+    const LoopKind kind = choose_loop("io_uring", reason);
+    if (kind != LoopKind::io_uring) DOCTEST_MESSAGE("no io_uring here: ", reason);
+    return kind;
+  }
+};
 struct LoopFixture {
-  EpollLoop loop;
+  std::unique_ptr<SocketLoop> owned;
+  SocketLoop& loop = *owned;
   Recorder seen;
 
-  LoopFixture() { loop.report_to(seen); }
+  explicit LoopFixture(LoopKind kind) : owned(make_loop(kind, {})) { loop.report_to(seen); }
 
   // Turns until `done`, for at most `patience`.
   bool until(const std::function<bool()>& done, Duration patience = seconds(5)) {
@@ -110,7 +125,7 @@ inline SocketPair tcp_pair() {
   return {std::move(ours), std::move(theirs)};
 }
 
-inline std::unique_ptr<Stream> adopt(EpollLoop& loop, Fd fd, Token token, bool tcp = false) {
+inline std::unique_ptr<Stream> adopt(SocketLoop& loop, Fd fd, Token token, bool tcp = false) {
   return loop.adopt(std::make_unique<DetachedSocket>(std::move(fd), tcp, false), token);
 }
 
@@ -140,3 +155,6 @@ inline std::string numbered(std::size_t size) {
 }
 
 }  // namespace pgweir::test
+
+TYPE_TO_STRING(pgweir::test::OnEpoll);
+TYPE_TO_STRING(pgweir::test::OnUring);

@@ -8,11 +8,9 @@
 
 namespace pgweir::sim {
 namespace {
-
 std::string trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return std::string(text);
+  const std::size_t first = std::min(text.find_first_not_of(' '), text.size());
+  return std::string(text.substr(first, text.find_last_not_of(' ') + 1 - first));
 }
 
 std::vector<std::string> split(std::string_view text, char by) {
@@ -52,9 +50,8 @@ std::string spelled(const std::string& name, const std::string& value) {
 
 ParameterMap::const_iterator find_parameter(const ParameterMap& map, std::string_view name) {
   const std::string wanted(name);
-  return std::find_if(map.begin(), map.end(), [&](const auto& p) {
-    return strcasecmp(p.first.c_str(), wanted.c_str()) == 0;
-  });
+  const auto same = [&](const auto& p) { return strcasecmp(p.first.c_str(), wanted.c_str()) == 0; };
+  return std::find_if(map.begin(), map.end(), same);
 }
 
 std::string owner_of(std::string_view sql) {
@@ -62,8 +59,7 @@ std::string owner_of(std::string_view sql) {
   const std::size_t dot = sql.find('.');
   if (dot == std::string_view::npos || dot < 2) return {};
   const std::string_view digits = sql.substr(1, dot - 1);
-  const bool number =
-      std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const bool number = digits.find_first_not_of("0123456789") == std::string_view::npos;
   return number ? std::string(sql.substr(0, dot)) : std::string{};
 }
 
@@ -78,18 +74,12 @@ void SimSession::notice_owner(const std::string& sql) {
 
 bool SimSession::silent(std::string_view message) const {
   switch (message[0]) {
-    case 'H':
-    case 'X':
-      return true;
+    case 'H': case 'X': return true;
     case 'd':
       return !copy_in_ || message.find("BAD") == std::string_view::npos;
-    case 'c':
-    case 'f':
-      return !copy_in_;
-    case 'S':
-      return copy_in_;
-    default:
-      return skipping_;
+    case 'c': case 'f': return !copy_in_;
+    case 'S': return copy_in_;
+    default: return skipping_;
   }
 }
 

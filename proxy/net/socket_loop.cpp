@@ -1,13 +1,60 @@
-// The loop's slow half: timers, listeners and the watches of the room's other types.
+#include "proxy/net/socket_loop.h"
+
 #include <algorithm>
 
+#include "proxy/core/check.h"
 #include "proxy/net/acceptor.h"
-#include "proxy/net/epoll_loop.h"
+#include "proxy/net/clock.h"
 
 namespace pgweir {
 
-int EpollLoop::wait_ms(Duration longest_wait) const {
-  if (stopped_.load(std::memory_order_relaxed)) return 0;
+SocketLoop::SocketLoop(const SocketOptions& options)
+    : options_(options),
+      now_(monotonic_now()),
+      mailbox_(std::make_shared<Mailbox>()),
+      post_(*this) {}
+
+SocketLoop::~SocketLoop() = default;
+
+WallTime SocketLoop::wall_now() const {
+  return wall_clock_now();
+}
+
+void SocketLoop::run() {
+  while (!stopped()) turn(Duration::max());
+}
+
+void SocketLoop::stop() {
+  stopped_.store(true);
+  mailbox_->ring();
+}
+
+int SocketLoop::take_fd(DetachedSocket& socket) const {
+  PGWEIR_CHECK(socket.fd);
+  if (socket.tcp && !socket.tuned) tune_tcp(socket.fd.get(), options_);
+  return socket.fd.release();
+}
+
+void SocketLoop::read_mail() {
+  const Mailbox::Mail mail = mailbox_->take();
+  for (const auto& letter : mail.letters) {
+    letter();
+    events_->on_turn_end();
+  }
+  if (mail.woken) events_->on_wake();
+}
+
+void SocketLoop::ring_what_is_due() {
+  if (!alarms_.empty()) ring_alarms();
+  tick_if_due();
+}
+
+void SocketLoop::drop_listeners() {
+  acceptors_.clear();
+}
+
+int SocketLoop::wait_ms(Duration longest_wait) const {
+  if (stopped()) return 0;
   TimePoint until = TimePoint::max();
   if (tick_period_ > Duration::zero()) until = next_tick_;
   for (const Alarm& alarm : alarms_) until = std::min(until, alarm.due);
@@ -18,12 +65,12 @@ int EpollLoop::wait_ms(Duration longest_wait) const {
   return static_cast<int>(std::chrono::ceil<milliseconds>(std::min(wait, wait_max)).count());
 }
 
-void EpollLoop::tick_every(Duration period) {
+void SocketLoop::tick_every(Duration period) {
   tick_period_ = period;
   next_tick_ = now_ + period;
 }
 
-void EpollLoop::tick_if_due() {
+void SocketLoop::tick_if_due() {
   if (tick_period_ <= Duration::zero() || now_ < next_tick_) return;
   next_tick_ += tick_period_;
   if (next_tick_ <= now_)
@@ -32,11 +79,11 @@ void EpollLoop::tick_if_due() {
   events_->on_turn_end();
 }
 
-void EpollLoop::run_after(Duration delay, std::function<void()> action) {
+void SocketLoop::run_after(Duration delay, std::function<void()> action) {
   alarms_.push_back({now_ + delay, std::move(action)});
 }
 
-void EpollLoop::ring_alarms() {
+void SocketLoop::ring_alarms() {
   const auto due = std::stable_partition(alarms_.begin(), alarms_.end(),
                                          [this](const Alarm& alarm) { return alarm.due > now_; });
   if (due == alarms_.end()) return;
@@ -48,21 +95,11 @@ void EpollLoop::ring_alarms() {
   }
 }
 
-bool EpollLoop::watch(int fd, std::uint32_t events, Watch& watch) {
-  epoll_event event{.events = events, .data = {.u64 = watch.key()}};
-  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-void EpollLoop::unwatch(int fd, Watch& watch) {
-  forget_events(watch.key());
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-}
-
-void EpollLoop::add_listener(int fd, bool tcp) {
+void SocketLoop::add_listener(int fd, bool tcp) {
   acceptors_.push_back(std::make_unique<Acceptor>(*this, fd, tcp));
 }
 
-void EpollLoop::remove_listener(int fd) {
+void SocketLoop::remove_listener(int fd) {
   std::erase_if(acceptors_, [fd](const auto& acceptor) { return acceptor->fd() == fd; });
 }
 

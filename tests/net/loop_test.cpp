@@ -1,4 +1,4 @@
-#include "proxy/net/epoll_loop.h"
+#include "proxy/net/socket_loop.h"
 
 #include <doctest/doctest.h>
 #include <netinet/in.h>
@@ -11,8 +11,9 @@
 using namespace pgweir;
 using namespace pgweir::test;
 
-TEST_CASE("bytes arrive whole and in order, one report per receive") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("bytes arrive whole and in order, one report per receive", On, OnEpoll,
+                   OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = tcp_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(7), true);
   const std::string text = numbered(200'000);
@@ -27,14 +28,17 @@ TEST_CASE("bytes arrive whole and in order, one report per receive") {
   CHECK(f.seen.turn_ends == f.seen.deliveries);
 }
 
-TEST_CASE("a short transaction costs two receives, two sends and no epoll_ctl") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE(
+    "a short transaction costs two receives, two sends and no change of what is watched", On,
+    OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair c = socket_pair(), s = socket_pair();
   const auto to_client = adopt(f.loop, std::move(c.ours), client(1));
   const auto to_server = adopt(f.loop, std::move(s.ours), server(1));
   f.seen.when_bytes = [&](Token token, Bytes bytes) {
     write(token == client(1) ? *to_server : *to_client, as_text(bytes));
   };
+  f.settle();
   const LoopCounters before = f.loop.counters();
   send_all(c.theirs, "query");
   f.settle();
@@ -47,8 +51,9 @@ TEST_CASE("a short transaction costs two receives, two sends and no epoll_ctl") 
   CHECK(f.loop.counters().changes == before.changes);
 }
 
-TEST_CASE("a short write is followed by one on_writable, and by none after that") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a short write is followed by one on_writable, and by none after that", On,
+                   OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
   const std::string text = numbered(4'000'000);
@@ -66,8 +71,9 @@ TEST_CASE("a short write is followed by one on_writable, and by none after that"
   CHECK(f.seen.writables == 1);
 }
 
-TEST_CASE("an outbox of several parts drains through on_writable without a loss") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("an outbox of several parts drains through on_writable without a loss", On,
+                   OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = tcp_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
   const std::string text = numbered(8'000'000);
@@ -92,8 +98,8 @@ TEST_CASE("an outbox of several parts drains through on_writable without a loss"
   CHECK(arrived == text);
 }
 
-TEST_CASE("a paused stream reports no bytes and loses none") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a paused stream reports no bytes and loses none", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
   stream->pause_reading();
@@ -105,10 +111,75 @@ TEST_CASE("a paused stream reports no bytes and loses none") {
   CHECK(f.seen.received == "held");
 }
 
-TEST_CASE("pausing and resuming without traffic costs no system call") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("bytes that came while paused travel with the stream to its next loop", On,
+                   OnEpoll, OnUring) {
+  LoopFixture f(On::kind()), next(On::kind());
+  SocketPair pair = tcp_pair();
+  auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
+  f.settle();
+  stream->pause_reading();
+  send_all(pair.theirs, "held, ");
+  f.settle();
+  send_all(pair.theirs, "late, ");
+  std::unique_ptr<Detached> socket = stream->detach();
+  stream.reset();
+  f.settle();
+  stream = next.loop.adopt(std::move(socket), client(2));
+  send_all(pair.theirs, "new");
+  CHECK(next.until([&] { return next.seen.received.size() >= 15; }));
+  CHECK(next.seen.received == "held, late, new");
+  CHECK(f.seen.received.empty());
+}
+
+TEST_CASE_TEMPLATE("a session that pauses at every report loses and reorders nothing", On, OnEpoll,
+                   OnUring) {
+  LoopFixture f(On::kind());
+  SocketPair pair = tcp_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
+  const std::string text = numbered(5'000'000);
+  bool paused = false;
+  f.seen.when_bytes = [&](Token, Bytes) {
+    CHECK_FALSE(paused);
+    paused = true;
+    stream->pause_reading();
+  };
+  std::thread sender([&] {
+    fcntl(pair.theirs.get(), F_SETFL, 0);
+    send_all(pair.theirs, text);
+    pair.theirs.reset();
+  });
+  CHECK(f.until([&] {
+    if (paused) {
+      paused = false;
+      stream->resume_reading();
+    }
+    return !f.seen.closed.empty();
+  }));
+  sender.join();
+  CHECK((f.seen.received == text));
+}
+
+TEST_CASE_TEMPLATE("more streams with bytes at once than there are receive buffers are all heard",
+                   On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  std::vector<SocketPair> pairs;
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (std::uint32_t number = 0; number < 200; ++number) {
+    pairs.push_back(socket_pair());
+    streams.push_back(adopt(f.loop, std::move(pairs.back().ours), client(number)));
+    send_all(pairs.back().theirs, "first");
+  }
+  CHECK(f.until([&] { return f.seen.received.size() == 200 * 5; }));
+  for (const SocketPair& pair : pairs) send_all(pair.theirs, "again");
+  CHECK(f.until([&] { return f.seen.received.size() == 200 * 10; }));
+}
+
+TEST_CASE_TEMPLATE("pausing and resuming without traffic costs no system call", On, OnEpoll,
+                   OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  f.settle();
   const std::uint64_t before = f.loop.counters().changes;
   for (int round = 0; round < 10; ++round) {
     stream->pause_reading();
@@ -119,8 +190,9 @@ TEST_CASE("pausing and resuming without traffic costs no system call") {
   CHECK(f.loop.counters().changes == before);
 }
 
-TEST_CASE("the loop sleeps while a paused stream has unread bytes or a peer that hung up") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("the loop sleeps while a paused stream has unread bytes or a peer that hung up",
+                   On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
   stream->pause_reading();
@@ -130,14 +202,18 @@ TEST_CASE("the loop sleeps while a paused stream has unread bytes or a peer that
     pair.theirs.reset();
   }
   for (int turns = 0; turns < 3; ++turns) f.loop.turn(milliseconds(0));
-  const TimePoint start = monotonic_now();
-  f.loop.turn(milliseconds(30));
-  CHECK(monotonic_now() - start >= milliseconds(25));
+  const std::uint64_t waits = f.loop.counters().waits;
+  for (const TimePoint end = monotonic_now() + milliseconds(30); monotonic_now() < end;) {
+    f.loop.turn(milliseconds(30));
+  }
+  // A signal may cut one short: an io_uring that has been closed sends some.
+  CHECK(f.loop.counters().waits - waits <= 4);
   CHECK(f.seen.closed.empty());
 }
 
-TEST_CASE("the last words of a peer that hung up while we paused are still heard") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("the last words of a peer that hung up while we paused are still heard", On,
+                   OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair;
   SUBCASE("unix") {
     pair = socket_pair();
@@ -157,8 +233,9 @@ TEST_CASE("the last words of a peer that hung up while we paused are still heard
   CHECK(f.seen.closed.size() == 1);
 }
 
-TEST_CASE("a paused stream with nothing unread reports a full hang-up") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a paused stream with nothing unread reports a full hang-up", On, OnEpoll,
+                   OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
   stream->pause_reading();
@@ -166,8 +243,9 @@ TEST_CASE("a paused stream with nothing unread reports a full hang-up") {
   CHECK(f.until([&] { return f.seen.closed.size() == 1; }));
 }
 
-TEST_CASE("a half close is an orderly end, reported once, and our writes still go out") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a half close is an orderly end, reported once, and our writes still go out", On,
+                   OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = tcp_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(3), true);
   send_all(pair.theirs, "bye");
@@ -182,8 +260,8 @@ TEST_CASE("a half close is an orderly end, reported once, and our writes still g
   CHECK(drain(pair.theirs) == "answer");
 }
 
-TEST_CASE("a reset is reported with its errno") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a reset is reported with its errno", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = tcp_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
   const linger hard{1, 0};
@@ -194,8 +272,9 @@ TEST_CASE("a reset is reported with its errno") {
   CHECK(write(*stream, "x").status == IoResult::Status::failed);
 }
 
-TEST_CASE("a stream destroyed by an earlier event of the same batch gets no event") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a stream destroyed by an earlier event of the same batch gets no event", On,
+                   OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair a = socket_pair(), b = socket_pair();
   auto first = adopt(f.loop, std::move(a.ours), client(1));
   auto second = adopt(f.loop, std::move(b.ours), client(2));
@@ -206,8 +285,8 @@ TEST_CASE("a stream destroyed by an earlier event of the same batch gets no even
   CHECK(f.seen.deliveries == 1);
 }
 
-TEST_CASE("a stream may be destroyed inside its own events") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a stream may be destroyed inside its own events", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   auto stream = adopt(f.loop, std::move(pair.ours), client(1));
   SUBCASE("on_bytes") {
@@ -228,8 +307,10 @@ TEST_CASE("a stream may be destroyed inside its own events") {
   f.settle();
 }
 
-TEST_CASE("a write to a peer that hung up with our outbox full fails instead of waiting for ever") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE(
+    "a write to a peer that hung up with our outbox full fails instead of waiting for ever", On,
+    OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
   write(*stream, numbered(4'000'000));
@@ -243,94 +324,9 @@ TEST_CASE("a write to a peer that hung up with our outbox full fails instead of 
   CHECK(last.status == IoResult::Status::failed);
 }
 
-TEST_CASE("many wakes before the loop looks are one on_wake") {
-  LoopFixture f;
-  std::thread other([&] {
-    for (int count = 0; count < 1000; ++count) f.loop.wake();
-  });
-  other.join();
-  f.settle();
-  CHECK(f.seen.wakes == 1);
-  f.loop.wake();
-  f.settle();
-  CHECK(f.seen.wakes == 2);
-}
-
-TEST_CASE("a wake during the wait ends it") {
-  LoopFixture f;
-  std::thread other([&] {
-    std::this_thread::sleep_for(milliseconds(20));
-    f.loop.wake();
-  });
-  const TimePoint start = monotonic_now();
-  f.loop.turn(seconds(5));
-  other.join();
-  CHECK(f.seen.wakes == 1);
-  CHECK(monotonic_now() - start < seconds(2));
-}
-
-TEST_CASE("letters from several threads all arrive, each sender's in order") {
-  LoopFixture f;
-  std::vector<int> last(3, -1);
-  bool in_order = true;
-  std::vector<std::thread> senders;
-  for (std::size_t who = 0; who < 3; ++who) {
-    senders.emplace_back([&, who] {
-      for (int number = 0; number < 500; ++number) {
-        f.loop.mailbox()->post([&, who, number] {
-          in_order = in_order && last[who] + 1 == number;
-          last[who] = number;
-        });
-      }
-    });
-  }
-  CHECK(f.until([&] { return last == std::vector<int>{499, 499, 499}; }));
-  for (auto& sender : senders) sender.join();
-  CHECK(in_order);
-}
-
-TEST_CASE("ticks come at their period, idle and under load") {
-  LoopFixture f;
-  SocketPair pair = socket_pair();
-  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
-  SUBCASE("idle") {}
-  SUBCASE("under load") {
-    f.seen.when_bytes = [&](Token, Bytes) { send_all(pair.theirs, "again"); };
-    send_all(pair.theirs, "again");
-  }
-  f.loop.tick_every(milliseconds(20));
-  const TimePoint start = monotonic_now();
-  CHECK(f.until([&] { return f.seen.ticks == 5; }));
-  const Duration took = monotonic_now() - start;
-  CHECK(took >= milliseconds(99));
-  CHECK(took < milliseconds(400));
-}
-
-TEST_CASE("an alarm rings once, not early, and before a longer wait is over") {
-  LoopFixture f;
-  int rang = 0;
-  const TimePoint start = f.loop.now();
-  f.loop.run_after(milliseconds(30), [&] { ++rang; });
-  CHECK(f.until([&] { return rang == 1; }, seconds(2)));
-  CHECK(f.loop.now() - start >= milliseconds(30));
-  f.settle();
-  CHECK(rang == 1);
-}
-
-TEST_CASE("run ends on stop from another thread, and at once when stopped before") {
-  LoopFixture f;
-  std::thread other([&] {
-    std::this_thread::sleep_for(milliseconds(10));
-    f.loop.stop();
-  });
-  f.loop.run();
-  other.join();
-  f.loop.run();
-  CHECK(f.seen.closed.empty());
-}
-
-TEST_CASE("adopting a TCP socket switches Nagle off and applies the settings") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("adopting a TCP socket switches Nagle off and applies the settings", On, OnEpoll,
+                   OnUring) {
+  LoopFixture f(On::kind());
   SocketOptions options;
   options.tcp_keepidle = 77;
   options.tcp_user_timeout = 1234;
@@ -350,8 +346,9 @@ TEST_CASE("adopting a TCP socket switches Nagle off and applies the settings") {
   CHECK(value(IPPROTO_TCP, TCP_USER_TIMEOUT) == 1234);
 }
 
-TEST_CASE("a stream whose peer is gone has a remote end without an address") {
-  LoopFixture f;
+TEST_CASE_TEMPLATE("a stream whose peer is gone has a remote end without an address", On, OnEpoll,
+                   OnUring) {
+  LoopFixture f(On::kind());
   SocketPair pair = tcp_pair();
   const linger hard{1, 0};
   setsockopt(pair.theirs.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);

@@ -1,0 +1,73 @@
+// An io_uring with a ring of receive buffers: liburing's calls, and what they may fail with, in one
+// place.
+#pragma once
+
+#include <liburing.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "protocol/bytes.h"
+#include "proxy/core/time.h"
+
+namespace pgweir {
+
+// Made on any thread; used, from start() on, on one. DEFER_TASKRUN and SINGLE_ISSUER: the kernel
+// works for us only while we wait, and nobody else submits (io_uring_setup(2)).
+class Uring {
+ public:
+  // 32 KiB as in the epoll loop. So many that a batch of receives finds room; few enough to stay in
+  // the cache.
+  static constexpr std::size_t buffer_size = 32 * 1024;
+  static constexpr unsigned buffers = 32;
+  static constexpr int buffer_group = 0;
+
+  Uring() = default;
+  ~Uring();
+  Uring(const Uring&) = delete;
+
+  // Returns an error text or nothing. Containers often forbid io_uring, and old kernels lack what
+  // we need.
+  std::string open();
+  // Before the first entry: this thread becomes the ring's.
+  void start();
+
+  // An entry to fill in; when there is no room the earlier ones are submitted.
+  io_uring_sqe& entry();
+  // Submits and waits for one completion, at most `ms` milliseconds (-1: for ever).
+  void submit_and_wait(int ms);
+  // Submits, lets the kernel do what is due, and comes back at once.
+  void submit_and_look();
+
+  // Calls take(user_data, res, flags) for every completion there is.
+  template <class Take>
+  void harvest(Take&& take) {
+    unsigned head, count = 0;
+    io_uring_cqe* cqe;
+    io_uring_for_each_cqe(&ring_, head, cqe) {
+      take(cqe->user_data, cqe->res, cqe->flags);
+      ++count;
+    }
+    io_uring_cq_advance(&ring_, count);
+  }
+
+  // The bytes of a completion that bears IORING_CQE_F_BUFFER, until its buffer is given back.
+  Bytes bytes(std::uint32_t flags, int size) const;
+  void give_back(std::uint32_t flags);
+
+ private:
+  struct Unmap {
+    void operator()(std::byte* memory) const;
+  };
+  void add_buffer(unsigned number, int offset);
+
+  io_uring ring_{};
+  bool opened_ = false;
+  bool started_ = false;
+  std::unique_ptr<std::byte, Unmap>
+      memory_;  // the buffers, and behind them the ring that names them
+  io_uring_buf_ring* buffer_ring_ = nullptr;
+};
+
+}  // namespace pgweir

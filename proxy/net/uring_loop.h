@@ -1,0 +1,82 @@
+// The loop of one worker on io_uring: receives stay armed, one system call submits and waits for a
+// batch. See the room's README for the reasons and docs/performance.md for the costs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/net/socket_loop.h"
+#include "proxy/net/uring.h"
+#include "proxy/net/uring_stream.h"
+
+namespace pgweir {
+
+// What the kernel may still say about a socket outlives the stream: it concerns a slot, and a slot
+// is used anew only after the kernel's last word on it. So a late completion meets an empty slot,
+// never a dead stream.
+class UringLoop final : public SocketLoop {
+ public:
+  // `ring` has been opened; it starts on the thread of the first turn.
+  UringLoop(std::unique_ptr<Uring> ring, const SocketOptions& options);
+  ~UringLoop() override;
+
+  std::unique_ptr<Stream> adopt(std::unique_ptr<Detached> socket, Token token) override;
+  void turn(Duration longest_wait) override;
+  bool watch(int fd, std::uint32_t events, Watch& watch) override;
+  void unwatch(int fd, Watch& watch) override;
+
+ private:
+  friend class UringStream;
+  // What the kernel has been asked to do for a slot. Each is at most once under way.
+  enum Work : std::uint8_t { receiving = 1, polling = 2 };
+  struct Slot {
+    UringStream* stream = nullptr;  // one of them, or none: the owner is gone
+    Watch* watch = nullptr;
+    int fd = -1;
+    std::uint32_t events = 0;  // the watch's
+    std::uint8_t under_way = 0;
+    std::uint8_t cancelling = 0;
+    bool closes_fd = false;  // the stream has been destroyed: its fd is closed with the last word
+    bool changed = false;    // in changed_
+  };
+  struct Completion {
+    std::uint64_t key;
+    int res;
+    std::uint32_t flags;
+  };
+
+  static constexpr std::uint64_t nobody = ~std::uint64_t{0};  // key of what interests nobody
+  static std::uint64_t key_of(std::uint32_t slot, std::uint8_t work) {
+    return std::uint64_t{slot} << 8 | work;
+  }
+
+  void harvest();
+  void dispatch(const Completion& completion);
+  void received(std::uint32_t number, const Completion& completion);
+  void polled(std::uint32_t number, int res);
+  void stream_ended(std::uint32_t number, int error);
+  void close_stream(std::uint32_t number, int error);
+  void deliver_parked();
+  void deliver_parked(std::uint32_t number);
+
+  std::uint32_t take_slot(int fd);
+  void slot_changed(std::uint32_t number);
+  void apply_changes();
+  void bring_up_to_date(std::uint32_t number);
+  void ask(std::uint32_t number, Work work);
+  void cancel(std::uint32_t number, Work work);
+  void forget_stream(UringStream& stream);
+  // Ends the receive under way; returns all bytes the kernel has handed over and nobody has seen.
+  std::string release_stream(UringStream& stream);
+
+  std::unique_ptr<Uring> ring_;
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_, changed_, resumed_;
+  std::vector<std::uint32_t> watched_;  // slots with a watch: few
+  std::vector<Completion>
+      batch_;  // of this turn; it grows when a detaching stream looks for its last bytes
+  std::size_t batch_at_ = 0;
+};
+
+}  // namespace pgweir

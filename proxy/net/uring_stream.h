@@ -1,0 +1,55 @@
+// A connected socket in a UringLoop.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "proxy/session/ports.h"
+
+namespace pgweir {
+
+class UringLoop;
+
+// One fd with a receive that stays armed. What the kernel hands over while the session has paused
+// is parked here, in order; the receive is then cancelled, so that it is little.
+class UringStream final : public Stream {
+ public:
+  UringStream(UringLoop& loop, int fd, Token token, bool tcp, std::uint32_t slot)
+      : loop_(loop), token_(token), fd_(fd), slot_(slot), tcp_(tcp) {}
+  ~UringStream() override;
+
+  IoResult try_write(std::span<const iovec> parts) override;
+  void pause_reading() override { paused_ = true; }
+  void resume_reading() override;
+  std::unique_ptr<Detached> detach() override;
+  Endpoint local() const override;
+  Endpoint remote() const override;
+
+ private:
+  friend class UringLoop;
+  struct Parked {
+    std::string bytes;
+    std::size_t seen = 0;  // reported already
+    int end_error = 0;     // with ended_: what on_closed will say after the last byte
+  };
+
+  bool wants_bytes() const { return !closed_ && !ended_ && !(paused_ && parked_); }
+  void park(Bytes bytes);
+
+  UringLoop& loop_;
+  Token token_;
+  int fd_;
+  std::uint32_t slot_;  // its place in the loop's table
+  bool tcp_ : 1;
+  bool paused_ : 1 = false;
+  bool wants_write_ : 1 = false;  // the last write was short; on_writable is owed
+  bool ended_ : 1 = false;        // the kernel has said that nothing more will come
+  bool closed_ : 1 = false;       // on_closed has been reported
+  std::unique_ptr<Parked> parked_;
+};
+
+static_assert(sizeof(UringStream) <= 48);
+
+}  // namespace pgweir
