@@ -53,6 +53,8 @@ class StatementClock {
     reply_ = {};
     drop(count);
   }
+  // Statements sent and not yet over.
+  std::size_t in_flight() const { return running_.size() - head_; }
   // The server has left its client (or a batch was given up): nothing is running, no name is known.
   void forget();
   // Since when the text that runs now has been running.

@@ -116,6 +116,8 @@ void Pool::on_open_failed(TimePoint now, std::minstd_rand& random, std::string e
                           std::string sqlstate) {
   last_error_ = std::move(error);
   last_sqlstate_ = std::move(sqlstate);
+  // Several attempts are under way at once: a wave of them that fails is one failure.
+  if (failures_ > 0 && now < retry_at_) return;
   failures_ = std::min(failures_ + 1, 30);
   Duration bound = first_pause * (std::int64_t{1} << std::min(failures_ - 1, 20));
   bound = std::min(bound, std::max(settings.login_retry, Duration{}));

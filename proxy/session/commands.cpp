@@ -99,7 +99,8 @@ void Worker::pause(const std::string& database) {
 }
 
 void Worker::close_idle(PoolDesk& desk) {
-  for (const ServerState state : {ServerState::idle, ServerState::used}) {
+  // Those that log in, too: when PAUSE answers, nobody of ours may be at the server's door.
+  for (const ServerState state : {ServerState::idle, ServerState::used, ServerState::login}) {
     desk.pool.servers(state).for_each([&](PooledServer& pooled) {
       end_server(*static_cast<ServerConnection*>(pooled.connection), CloseReason::pause_mode);
     });
@@ -113,6 +114,7 @@ void Worker::resume(const std::string& database) {
     if (!database.empty() && desk->pool.database() != database) continue;
     desk->pool.paused = paused_all_ || database_paused(desk->pool.database());
     desk->pool.forget_failures();
+    desk->fast_fail = false;
     publish(*desk);
     if (!desk->pool.paused) serve_waiters(*desk);
     look_again_.push_back(key);
@@ -170,7 +172,7 @@ bool Worker::quiet(const std::string& database) const {
   return std::all_of(desks_.begin(), desks_.end(), [&](const auto& entry) {
     const Pool& pool = entry.second->pool;
     if (!database.empty() && pool.database() != database) return true;
-    return pool.servers_here() == pool.count(ServerState::login);
+    return pool.servers_here() == 0;
   });
 }
 

@@ -20,6 +20,7 @@ void Worker::on_tick() {
     sweep_servers(*desk, now);
     sweep_active(*desk, now);
     sweep_waiters(*desk, now);
+    sweep_login_waiters(*desk, now);
     if (!desk->pool.login_waiters().empty() && knows_welcome(*desk)) welcome_waiting(*desk);
     if (!desk->pool.waiters().empty() || !desk->pool.login_waiters().empty() || desk->pool.settings.min_pool_size > 0) {
       if (!check_one(*desk)) open_wanted(*desk);
@@ -71,6 +72,19 @@ void Worker::sweep_waiters(PoolDesk& desk, TimePoint now) {
       end_client(client, CloseReason::query_wait_timeout);
     } else if (expired(waiter->since, desk.pool.settings.query_timeout, now)) {
       end_client(client, CloseReason::query_timeout_waiting);
+    }
+    waiter = next;
+  }
+}
+
+// Clients in login that wait for a cold pool's first server.
+void Worker::sweep_login_waiters(PoolDesk& desk, TimePoint now) {
+  WaiterList& waiters = desk.pool.login_waiters();
+  for (Waiter* waiter = waiters.front(); waiter;) {
+    Waiter* next = waiters.after(*waiter);
+    auto& client = *static_cast<ClientSession*>(waiter->session);
+    if (expired(waiter->since, client.route->limits.query_wait_timeout, now)) {
+      end_client(client, CloseReason::query_wait_timeout);
     }
     waiter = next;
   }

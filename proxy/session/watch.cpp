@@ -31,12 +31,15 @@ void Worker::on_statement_over(ServerConnection& server, unsigned count) {
     if (threshold_ms < 0 || done.took < milliseconds(threshold_ms) || !server.client) return;
     const double ms = static_cast<double>(count_us(done.took)) / 1000;
     const double waited_ms = static_cast<double>(count_us(server.client->last_wait)) / 1000;
+    // PostgreSQL sends what a pipeline answers at its Sync: the time may be that of the statements behind it.
+    const std::size_t behind = server.clock.in_flight() - std::min<std::size_t>(count, server.clock.in_flight());
+    const std::string more = behind > 0 ? fmt::format(", {} more statements in its pipeline", behind) : std::string{};
     if (done.simple) {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  statement: {}  (waited {:.3f} ms)", ms,
-                 done.text, waited_ms);
+      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  statement: {}  (waited {:.3f} ms{})", ms,
+                 done.text, waited_ms, more);
     } else {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  execute {}: {}  (waited {:.3f} ms)", ms,
-                 done.name.empty() ? "<unnamed>" : done.name, done.text, waited_ms);
+      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  execute {}: {}  (waited {:.3f} ms{})", ms,
+                 done.name.empty() ? "<unnamed>" : done.name, done.text, waited_ms, more);
     }
   });
   if (server.client) server.client->last_wait = {};

@@ -247,7 +247,7 @@ void Worker::end_server(ServerConnection& server, CloseReason reason, const std:
     // Its socket and its place in the ledger have gone to the other worker.
   } else if (!server.stream) {
     connector_.abandon(server.token);
-  } else if (server.outbox.empty() && !server.request_cut && !server.said_fatal) {
+  } else if (!server.login && server.outbox.empty() && !server.request_cut && !server.said_fatal) {
     say_goodbye(server);
   }
   desk.pool.move(server.pooled, ServerState::leaving, now);

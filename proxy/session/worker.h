@@ -323,6 +323,7 @@ class Worker final : public LoopEvents {
   void sweep_logins(TimePoint now);
   void sweep_idle_clients(TimePoint now);
   void sweep_waiters(PoolDesk& desk, TimePoint now);
+  void sweep_login_waiters(PoolDesk& desk, TimePoint now);
   void sweep_servers(PoolDesk& desk, TimePoint now);
   void sweep_active(PoolDesk& desk, TimePoint now);
   void sweep_unused_pools(TimePoint now);

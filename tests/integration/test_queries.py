@@ -118,7 +118,7 @@ def test_time_idle_in_a_transaction_belongs_to_the_statement_before_it(pooler):
 
 
 def test_one_query_is_told_in_full_and_slow_ones_are_kept(pooler):
-    proxy = pooler(log_min_duration_statement=100)
+    proxy = pooler(log_min_duration_statement=300)
     with proxy.connect() as client:
         client.execute("select pg_sleep(0.6)")
         client.execute("select 1")

@@ -3,7 +3,7 @@ import socket
 import time
 
 import pytest
-from wire import Conn, errors, eventually, query, rows, startup_packet
+from wire import Closed, Conn, PgError, errors, eventually, query, rows, startup_packet
 
 
 def said_before_closing(conn):
@@ -259,3 +259,11 @@ def test_server_reset_query_does_not_run_in_transaction_mode_unless_asked(pooler
             conn.ask("select 2")
             time.sleep(0.3)
             assert ("wiped" in cluster.log()[mark:]) is expected
+
+
+def test_a_login_on_a_cold_pool_without_a_server_ends_by_query_wait_timeout(pooler):
+    p = pooler(databases={"away": "host=127.0.0.1 port=1"}, query_wait_timeout=1, client_login_timeout=30)
+    begun = time.monotonic()
+    with pytest.raises((PgError, Closed)) as refused:
+        p.wire("away", timeout=10)
+    assert "query_wait_timeout" in str(refused.value) and time.monotonic() - begun < 6

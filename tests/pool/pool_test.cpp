@@ -102,19 +102,31 @@ TEST_CASE("after failures the pause doubles up to login_retry, and one attempt a
   std::minstd_rand random(1);
   for (int i = 0; i < 5; ++i) f.waiter();
   Duration bound = milliseconds(100);
+  TimePoint now = start;
   for (int i = 0; i < 12; ++i) {
-    f.pool.on_open_failed(start, random, "refused", "08006");
-    CHECK(f.pool.retry_at() >= start);
-    CHECK(f.pool.retry_at() <= start + std::min<Duration>(bound, seconds(15)));
+    f.pool.on_open_failed(now, random, "refused", "08006");
+    CHECK(f.pool.retry_at() >= now);
+    CHECK(f.pool.retry_at() <= now + std::min<Duration>(bound, seconds(15)));
     bound *= 2;
+    if (i < 11) now = f.pool.retry_at();
   }
   CHECK(f.pool.failing());
   CHECK(f.pool.last_error() == "refused");
-  CHECK(f.wanted(start + seconds(16)) == 1);
-  if (f.pool.retry_at() > start) CHECK(f.wanted(f.pool.retry_at() - Duration{1}) == 0);
-  f.pool.on_opened(start);
+  CHECK(f.wanted(now + seconds(16)) == 1);
+  if (f.pool.retry_at() > now) CHECK(f.wanted(f.pool.retry_at() - Duration{1}) == 0);
+  f.pool.on_opened(now);
   CHECK(!f.pool.failing());
   CHECK(f.wanted() == 5);
+}
+
+TEST_CASE("a wave of failures is one failure: the pause does not double with each of them") {
+  Fixture f;
+  std::minstd_rand random(1);
+  f.pool.on_open_failed(start, random, "refused", "08006");
+  const TimePoint retry_at = f.pool.retry_at();
+  for (int i = 0; i < 7; ++i) f.pool.on_open_failed(start, random, "refused again", "08006");
+  CHECK(f.pool.retry_at() == retry_at);
+  CHECK(f.pool.last_error() == "refused again");
 }
 
 TEST_CASE("lifetimes are spread by the jitter, downwards") {
