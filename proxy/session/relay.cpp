@@ -5,6 +5,7 @@
 #include "protocol/frontend.h"
 #include "protocol/startup.h"
 #include "proxy/policy/release.h"
+#include "proxy/session/say.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
 
@@ -101,6 +102,10 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
   if (!client.server) {
     const Verdict verdict = judge_without_server(client, piece);
     if (verdict != Verdict::forward) return verdict;
+  }
+  if (times_statements() && client.server->clock.wants_flush(piece)) {
+    if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) return Verdict::end;
+    client.server->clock.on_flush();
   }
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.

@@ -256,6 +256,7 @@ class Worker final : public LoopEvents {
     SlowRing slow;
   };
   void settle_watch();                         // as query_digests says
+  bool times_statements() const;
   void on_statement_over(ServerConnection& server, unsigned count);
   void note_statement(ServerConnection& server, ClientSession& client, const policy::StatementClock::Finished& done);
   void note_slow(const ServerConnection& server, const ClientSession& client, const Execution& run);
