@@ -43,9 +43,10 @@ void Worker::from_client(ClientSession& client, Bytes input) {
   }
   if (client.framer.failed()) {
     const bool unknown = client.framer.failure() == Framer::Failure::unknown_tag;
-    return end_client(client, unknown ? CloseReason::unknown_packet : CloseReason::bad_packet_header,
-                      unknown ? std::string{}
-                              : "bad packet header: '" + header_hex(client.framer.offending_header()) + "'");
+    end_sending(client, unknown ? CloseReason::unknown_packet : CloseReason::bad_packet_header, run,
+                unknown ? std::string{}
+                        : "bad packet header: '" + header_hex(client.framer.offending_header()) + "'");
+    return;
   }
   tell_answers(client);
   flush_to_server(client, run);
@@ -71,6 +72,14 @@ void Worker::wait_with(ClientSession& client, const Piece& piece, Bytes input, R
   hold(client, input);
 }
 
+// Ends the client in the middle of its input. What came before goes out: a server that has been sent half of a message
+// must not look as if it had all of it.
+Worker::Verdict Worker::end_sending(ClientSession& client, CloseReason reason, Run& run, const std::string& text) {
+  flush_to_server(client, run);
+  if (client.phase != ClientPhase::leaving) end_client(client, reason, text);
+  return Verdict::end;
+}
+
 // Puts bytes into the run; sends first when it is full.
 bool Worker::add(ClientSession& client, Run& run, Bytes bytes) {
   if (run.append(bytes)) return true;
@@ -87,18 +96,9 @@ void Worker::tell_answers(ClientSession& client) {
 }
 
 Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& run) {
-  if (piece.tag == 'X') {
-    end_client(client, CloseReason::client_close_request);
-    return Verdict::end;
-  }
-  if (piece.tag == 'p') {
-    end_client(client, CloseReason::unknown_packet);
-    return Verdict::end;
-  }
-  if (piece.tag == 'Q' && config_->globals.disable_pqexec) {
-    end_client(client, CloseReason::pqexec_disallowed);
-    return Verdict::end;
-  }
+  if (piece.tag == 'X') return end_sending(client, CloseReason::client_close_request, run);
+  if (piece.tag == 'p') return end_sending(client, CloseReason::unknown_packet, run);
+  if (piece.tag == 'Q' && config_->globals.disable_pqexec) return end_sending(client, CloseReason::pqexec_disallowed, run);
   if (!client.server) {
     const Verdict verdict = judge_without_server(client, piece);
     if (verdict != Verdict::forward) return verdict;

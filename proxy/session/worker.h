@@ -196,6 +196,7 @@ class Worker final : public LoopEvents {
   void from_client(ClientSession& client, Bytes input);
   Verdict judge(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_without_server(ClientSession& client, const Piece& piece);
+  Verdict end_sending(ClientSession& client, CloseReason reason, Run& run, const std::string& text = {});
   void wait_with(ClientSession& client, const Piece& piece, Bytes input, Run& run);
   bool add(ClientSession& client, Run& run, Bytes bytes);   // false: the client has left
   void tell_answers(ClientSession& client);

@@ -92,6 +92,10 @@ class SimChecks {
   // Waits next to an idle server, and barging, are told as late as mail travels.
   Duration patience = milliseconds(5);
   bool fair = true;  // look at waits at all
+  // What was waited so far does not count.
+  void clock_jumped() {
+    for (auto& [key, queue] : queues_) queue.idle_beside_waiter = {};
+  }
 
  private:
   void look_at_servers();

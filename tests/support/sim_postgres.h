@@ -26,6 +26,7 @@ class SimBackend final : public Peer, public std::enable_shared_from_this<SimBac
   bool gone() const { return stage_ == Stage::gone; }
   // Logged in, with nothing to do, nothing open and nothing read yet to be answered.
   bool at_rest() const { return logged_in() && session_->at_rest() && input_.empty(); }
+  const std::string& unread() const { return input_; }  // the beginning of a message
   std::uint32_t pid() const { return pid_; }
   Connection& connection() { return *connection_; }
   const std::string& database() const { return database_; }
