@@ -200,13 +200,15 @@ bool Worker::needs_check(const PoolDesk& desk, const PooledServer& pooled) const
 bool Worker::check_one(PoolDesk& desk) {
   if (desk.pool.paused || config_->globals.server_check_query.empty()) return false;
   if (desk.pool.count(ServerState::tested) >= desk.pool.waiters().size()) return false;
-  PooledServer* pooled = desk.pool.servers(ServerState::idle).front();
-  if (!pooled) pooled = desk.pool.servers(ServerState::used).front();
-  if (!pooled) return false;
-  auto& server = *static_cast<ServerConnection*>(pooled->connection);
-  if (close_if_unfit(server)) return false;
-  start_job(server, ServerJob::check, config_->globals.server_check_query);
-  return true;
+  while (true) {
+    PooledServer* pooled = desk.pool.servers(ServerState::idle).front();
+    if (!pooled) pooled = desk.pool.servers(ServerState::used).front();
+    if (!pooled) return false;
+    auto& server = *static_cast<ServerConnection*>(pooled->connection);
+    if (close_if_unfit(server)) continue;
+    start_job(server, ServerJob::check, config_->globals.server_check_query);
+    return true;
+  }
 }
 
 bool Worker::no_server_works(const PoolDesk& desk) const {

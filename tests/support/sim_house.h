@@ -102,6 +102,7 @@ class SimChecks {
   void look_at_limits();
   void look_at_bounds();
   void look_at_waits();
+  std::string tell_of(PoolKey key);
   SimHouse& house_;
   std::string failure_;
   struct Queue {

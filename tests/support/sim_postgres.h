@@ -35,8 +35,10 @@ class SimBackend final : public Peer, public std::enable_shared_from_this<SimBac
   // The signal of a cancel request.
   void interrupt();
   void say(const std::string& bytes) {
-    if (!gone()) connection_->send(as_bytes(bytes));
+    if (!gone()) connection_->send(as_bytes(std::exchange(unsent_, {}) + bytes));
   }
+  // Kept until something makes PostgreSQL send: see the definition.
+  void say_in_time(const std::string& bytes, char request);
   // FATAL, and the end.
   void terminate(const std::string& code, const std::string& text);
   void crash();
@@ -59,7 +61,7 @@ class SimBackend final : public Peer, public std::enable_shared_from_this<SimBac
   const std::uint32_t pid_;
   const std::string key_;
   Stage stage_ = Stage::startup;
-  std::string input_;
+  std::string input_, unsent_;
   std::string database_, user_, salt_;
   ParameterMap wanted_;
   std::unique_ptr<ScramServer> scram_;
