@@ -14,6 +14,8 @@ namespace {
 
 // What a waiting client may send before it is not read any more.
 constexpr std::size_t held_bytes_max = 64 * 1024;
+// Old enough for its address to have moved since.
+constexpr Duration read_only_age = seconds(1);
 
 }  // namespace
 
@@ -270,6 +272,7 @@ void Worker::on_server_error(ServerConnection& server, const Piece& piece, const
   const ReportView report(piece.body());
   const std::string_view severity = report.severity();
   if (severity == "FATAL" || severity == "PANIC") server.said_fatal = true;
+  if (report.sqlstate() == "25006") replace_read_only(server);
   if (server.swallowing) {
     server.job_failed = true;
     server.job_error = report.message();
@@ -280,6 +283,14 @@ void Worker::on_server_error(ServerConnection& server, const Piece& piece, const
     log_server(log::Level::log, server, "got packet 'E' from server when not linked: {}", report.message());
     end_server(server, CloseReason::idle_server_dirty);
   }
+}
+
+// A write was refused because all is read-only: after a failover the address may lead to another machine by now. It may
+// as well be the client's own mistake, so that new connections are left alone.
+void Worker::replace_read_only(ServerConnection& server) {
+  if (server.pooled.close_needed || loop_.now() - server.pooled.opened_at < read_only_age) return;
+  server.pooled.close_needed = true;
+  log_server(log::Level::log, server, "is read-only (SQLSTATE 25006): to be replaced after its use");
 }
 
 void Worker::absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded) {

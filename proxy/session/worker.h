@@ -208,6 +208,7 @@ class Worker final : public LoopEvents {
   bool on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client);
   bool on_server_reply(ServerConnection& server, const Piece& piece);
   void on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict);
+  void replace_read_only(ServerConnection& server);
   void absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded);
   bool on_ready(ServerConnection& server);
   void flush_to_server(ClientSession& client, Run& run);
