@@ -35,7 +35,10 @@ Worker::Verdict Worker::judge_statement(ClientSession& client, const Piece& piec
   if (server.talk.nothing_owed()) {
     server.touching = false;
     server.names_in_flight.clear();
+    if (server.sql.query_under_way || !server.sql.orders.empty()) server.sql.end_query();
     if (!server.talk.batch_open()) server.statements.begin_epoch();
+  } else if (server.sql.query_under_way) {
+    return stall(client, run);
   }
   switch (piece.tag) {
     case 'P':
@@ -48,6 +51,11 @@ Worker::Verdict Worker::judge_statement(ClientSession& client, const Piece& piec
       return judge_close(client, piece, run);
     case 'Q':
       return judge_query(client, piece, run);
+    case 'E': {
+      Verdict verdict = Verdict::forward;
+      if (!server.sql.portals.empty() && judge_execute_verb(client, piece, run, verdict)) return verdict;
+      return pass(client, piece);
+    }
     case 'S':
       server.assumptions.on_boundary();
       return pass(client, piece);
@@ -98,11 +106,6 @@ Worker::Verdict Worker::judge_parse(ClientSession& client, const Piece& piece, R
     return parse_unnamed(client, piece, {}, policy::touches_statements(lead->sql));
   }
   if (view->statement.empty()) {
-    if (client.statements.count() > 0) {
-      const policy::SqlVerb verb = policy::recognise(view->sql);
-      const StatementRef* known = verb.verb == policy::Verb::other ? nullptr : client.statements.find(verb.name);
-      if (known) return parse_about(client, piece, *view, verb, StatementRef(*known), run);
-    }
     if (same_text(client.statements.unnamed, view->identity)) return parse_unnamed(client, piece, client.statements.unnamed, false);
     return parse_unnamed(client, piece, statements_.intern(view->identity), false);
   }
@@ -146,7 +149,6 @@ Worker::Verdict Worker::parse_unnamed(ClientSession& client, const Piece& piece,
   assumption.unnamed_was_the_clients = std::exchange(server.statements.unnamed_is_the_clients, true);
   assumption.before = std::exchange(client.statements.unnamed, std::move(statement));
   server.assumptions.push(std::move(assumption));
-  server.deallocating.clear();
   server.touching |= touches;
   return pass(client, piece, {true, 0});
 }
@@ -167,12 +169,16 @@ Worker::Verdict Worker::parse_duplicate(ClientSession& client, const Piece& piec
 
 Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Run& run) {
   ServerConnection& server = *client.server;
-  const Bytes body = piece.body();
-  const auto view = read_bind(body);
+  const auto view = read_bind(piece.body());
   if (!view) return pass(client, piece);
+  if (!server.sql.portals.empty()) server.sql.unbind(view->portal);
   if (view->statement.empty()) {
     const StatementRef& unnamed = client.statements.unnamed;
     if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
+    if (unnamed && unnamed->text->verb) {
+      Verdict verdict = Verdict::forward;
+      if (bind_verb(client, piece, *view, StatementRef(unnamed), run, verdict)) return verdict;
+    }
     if (!server.statements.unnamed_is_the_clients) {
       if (!server.talk.earlier_is_answered()) return stall(client, run);
       if (!renew_unnamed(client, run)) return Verdict::end;
@@ -184,20 +190,31 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
   const StatementRef* known = client.statements.find(view->statement);
   if (!known) return pass(client, piece);            // PostgreSQL does not know it either
   const StatementRef statement = *known;
-  ++client.desk()->stats.binds;
-  const auto* there = prepare(client, statement, run);
-  if (!there) return Verdict::end;
-  const ServerName name(there->id);
-  const auto rest_bytes = piece.length - 4 - static_cast<std::uint32_t>(view->statement_end);
-  if (!say(client, run, short_message_bytes + view->portal.size(),
-           [&](Buffer& out) { compose::bind_head(out, view->portal, name.view(), rest_bytes); }) ||
-      !add(client, run, body.subspan(view->statement_end))) {
-    return Verdict::end;
+  if (statement->text->verb) {
+    Verdict verdict = Verdict::forward;
+    if (bind_verb(client, piece, *view, statement, run, verdict)) return verdict;
   }
-  server.talk.on_request('B', For::client, note_name(server, there->id, view->statement));
+  ++client.desk()->stats.binds;
+  if (!bind_to(client, piece, *view, statement, run)) return Verdict::end;
   server.touching |= statement->text->touches_statements;
   server.clock.on_bind(view->portal, view->statement, statement->text->sql());
   return Verdict::replace;
+}
+
+// The client's Bind, to a statement by our name for it. False: the client has left.
+bool Worker::bind_to(ClientSession& client, const Piece& piece, const BindView& view, const StatementRef& statement, Run& run) {
+  ServerConnection& server = *client.server;
+  const auto* there = prepare(client, statement, run);
+  if (!there) return false;
+  const ServerName name(there->id);
+  const auto rest_bytes = piece.length - 4 - static_cast<std::uint32_t>(view.statement_end);
+  if (!say(client, run, short_message_bytes + view.portal.size(),
+           [&](Buffer& out) { compose::bind_head(out, view.portal, name.view(), rest_bytes); }) ||
+      !add(client, run, piece.body().subspan(view.statement_end))) {
+    return false;
+  }
+  server.talk.on_request('B', For::client, note_name(server, there->id, view.statement));
+  return true;
 }
 
 Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece, Run& run) {
@@ -206,6 +223,10 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
   if (!view || view->kind != 'S') return pass(client, piece);
   if (view->name.empty()) {
     if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
+    if (const StatementRef unnamed = client.statements.unnamed; unnamed && unnamed->text->verb) {
+      Verdict verdict = Verdict::forward;
+      if (describe_verb(client, unnamed, run, verdict)) return verdict;
+    }
     if (!server.statements.unnamed_is_the_clients) {
       if (!server.talk.earlier_is_answered()) return stall(client, run);
       if (!renew_unnamed(client, run)) return Verdict::end;
@@ -215,6 +236,10 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
   if (in_doubt(server)) return stall(client, run);
   const StatementRef* known = client.statements.find(view->name);
   if (!known) return pass(client, piece);
+  if ((*known)->text->verb) {
+    Verdict verdict = Verdict::forward;
+    if (describe_verb(client, StatementRef(*known), run, verdict)) return verdict;
+  }
   const auto* there = prepare(client, StatementRef(*known), run);
   if (!there) return Verdict::end;
   if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::describe(out, 'S', ServerName(there->id).view()); }))
@@ -252,10 +277,9 @@ Worker::Verdict Worker::judge_query(ClientSession& client, const Piece& piece, R
   const auto lead = read_query_lead(piece.body());
   const bool touches = lead && policy::touches_statements(lead->sql);
   if (touches && in_doubt(server)) return stall(client, run);
-  if (lead && piece.ends && client.statements.count() > 0) {
-    const policy::SqlVerb verb = policy::recognise(lead->sql);
-    const StatementRef* known = verb.verb == policy::Verb::other ? nullptr : client.statements.find(verb.name);
-    if (known) return query_about(client, piece, lead->sql, verb, StatementRef(*known), run);
+  if (lead && piece.ends && (touches || (client.statements.count() > 0 && policy::may_execute(lead->sql)))) {
+    Verdict verdict = Verdict::forward;
+    if (judge_sql(client, piece, lead->sql, run, verdict)) return verdict;
   }
   const Note note = forget_unnamed(client);
   server.assumptions.on_boundary();
@@ -334,9 +358,13 @@ const policy::ServerStatements::Prepared* Worker::prepare(ClientSession& client,
   }
   if (!drop_surplus(client, max - 1, run)) return nullptr;
   const ServerName name(statement->id);
-  if (!say_parse(client, name.view(), statement->identity(), run)) return nullptr;
+  if (statement->text->kind == policy::StatementKind::sql) {
+    if (!replay(client, statement, run)) return nullptr;
+  } else {
+    if (!say_parse(client, name.view(), statement->identity(), run)) return nullptr;
+    server.talk.on_request('P', For::pooler, {true, statement->id});
+  }
   ++client.desk()->stats.server_parses;
-  server.talk.on_request('P', For::pooler, {true, statement->id});
   Assumption assumption;
   assumption.what = What::prepared;
   assumption.statement = statement;

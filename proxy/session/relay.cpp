@@ -210,7 +210,7 @@ bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& 
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
   if (server.swallowing || !server.client) return true;
-  if (piece.tag == 'E' && piece.starts && rename_in_error(server, piece, to_client)) return server.client != nullptr;
+  if (piece.tag == 'E' && piece.starts && correct_error(server, piece, to_client)) return server.client != nullptr;
   if (!to_client.append(piece.bytes)) {
     flush_to_client(server, to_client);
     if (server.state() == ServerState::leaving) return false;
@@ -241,9 +241,8 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
       if (server.state() == ServerState::leaving) return false;
       break;
     case 'C':
-      if (!body.empty() && body[0] == std::byte{'D'}) on_statements_gone(server, body);
-      if (server.swallow_prepare && as_text(body) == std::string_view("PREPARE\0", 8)) {
-        server.swallow_prepare = false;
+      // DEALLOCATE, DISCARD, PREPARE
+      if (!body.empty() && (body[0] == std::byte{'D'} || body[0] == std::byte{'P'}) && on_sql_done(server, body)) {
         server.swallowing = true;
       }
       break;

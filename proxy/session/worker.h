@@ -19,6 +19,7 @@
 
 #include "config/change.h"
 #include "config/config.h"
+#include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "proxy/core/log.h"
 #include "proxy/core/version.h"
@@ -227,10 +228,18 @@ class Worker final : public LoopEvents {
   Verdict judge_describe(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_close(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_query(ClientSession& client, const Piece& piece, Run& run);
-  Verdict query_about(ClientSession& client, const Piece& piece, std::string_view sql, const policy::SqlVerb& verb,
-                      const policy::StatementRef& known, Run& run);
-  Verdict parse_about(ClientSession& client, const Piece& piece, const ParseView& view, const policy::SqlVerb& verb,
-                      const policy::StatementRef& known, Run& run);
+  bool bind_to(ClientSession& client, const Piece& piece, const BindView& view, const policy::StatementRef& statement,
+               Run& run);
+  bool bind_verb(ClientSession& client, const Piece& piece, const BindView& view, const policy::StatementRef& statement,
+                 Run& run, Verdict& verdict);
+  bool describe_verb(ClientSession& client, const policy::StatementRef& statement, Run& run, Verdict& verdict);
+  bool judge_sql(ClientSession& client, const Piece& piece, std::string_view sql, Run& run, Verdict& verdict);
+  bool prepare_for(ClientSession& client, const policy::SqlPlan& plan, std::size_t max, Run& run);
+  bool resolve_verb(ClientSession& client, const policy::StatementRef& statement, Run& run,
+                    policy::VerbPortal& resolved, Verdict& verdict);
+  bool judge_execute_verb(ClientSession& client, const Piece& piece, Run& run, Verdict& verdict);
+  bool replay(ClientSession& client, const policy::StatementRef& statement, Run& run);
+  bool on_sql_done(ServerConnection& server, Bytes body);
   Note forget_unnamed(ClientSession& client);
   Verdict stall(ClientSession& client, Run& run);
   bool in_doubt(ServerConnection& server);
@@ -246,8 +255,8 @@ class Worker final : public LoopEvents {
   bool add_fakes(ServerConnection& server, Run& to_client);
   bool settle_assumptions(ServerConnection& server);
   void on_batch_failed(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict);
-  void on_statements_gone(ServerConnection& server, Bytes body);
-  bool rename_in_error(ServerConnection& server, const Piece& piece, Run& to_client);
+  void on_marked_failed(ServerConnection& server, const ReportView& report, const ReplyVerdict& verdict);
+  bool correct_error(ServerConnection& server, const Piece& piece, Run& to_client);
   void resume_stalled(ClientSession& client);
   // --- watch.cpp
   struct Watch {
@@ -341,8 +350,8 @@ class Worker final : public LoopEvents {
   policy::StatementStore statements_;          // outlives those who hold its statements
   Buffer words_;                               // ours in the run under way; never grows while the run points to it
   Buffer answers_;                             // of ours to the client whose bytes are being read
-  std::uint64_t renamed_id_ = 0;               // in the error under way, and what the client calls it
-  std::string renamed_to_;
+  std::vector<policy::SqlRename> renames_;     // to be undone in the error under way
+  std::vector<policy::SqlEdit> edits_;
 
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};

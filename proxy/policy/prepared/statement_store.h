@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "protocol/bytes.h"
+#include "proxy/policy/prepared/sql_verb.h"
 
 namespace pgweir::policy {
 
@@ -22,6 +23,7 @@ enum class StatementKind : std::uint8_t {
 struct StatementText {
   StatementKind kind = StatementKind::parsed;
   bool touches_statements = false;       // it prepares or deallocates others when it is executed
+  std::unique_ptr<const SqlVerb> verb;   // it is about one other statement, by name; null: it is not
   std::uint64_t hash = 0;
   Buffer identity;
   std::string_view sql() const;          // for the log
@@ -32,12 +34,13 @@ class StatementStore;
 
 // One interned statement. Owned by the store; held by StatementRefs.
 struct Statement {
+  static constexpr std::uint64_t no_pool = ~std::uint64_t{0};
   SharedText text;
   StatementStore* store = nullptr;
   std::uint64_t id = 0;                  // the server knows it as PGBOUNCER_<id>; never used again
   std::uint32_t users = 0;
   std::uint32_t version = 0;             // grows when what servers have prepared is out of date
-  std::uint64_t proven_for = 0;          // the pool whose server accepted it last; 0: none has
+  std::uint64_t proven_for = no_pool;    // the key of the pool whose server accepted it last
   Statement *older = nullptr, *newer = nullptr;   // among those nobody uses
 
   Bytes identity() const { return text->identity; }
