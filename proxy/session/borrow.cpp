@@ -102,7 +102,7 @@ void Worker::unlink(ServerConnection& server) {
   server.clock.forget();
   server.assumptions.forget();
   server.sql.forget();
-  server.touching = client.stalled = false;
+  server.touching = server.may_repeat = server.repeating = client.stalled = client.repeated = false;
   server.last_digest = {};
   client.server = nullptr;
   client.in_query = client.in_transaction = false;

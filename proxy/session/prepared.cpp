@@ -4,6 +4,7 @@
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
 #include "proxy/policy/prepared/sql_verb.h"
+#include "proxy/policy/prepared/trace_comment.h"
 #include "proxy/session/say.h"
 #include "proxy/session/worker.h"
 
@@ -86,7 +87,7 @@ Worker::Verdict Worker::judge_statement_without_server(ClientSession& client, co
   if (!view || view->statement.empty() || client.statements.find(view->statement)) return Verdict::forward;
   const PooledServer* idle = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
   if (idle && !needs_check(desk, *idle)) return Verdict::forward;
-  StatementRef statement = statements_.intern(view->identity);
+  StatementRef statement = statements_.intern(identity_of(*view));
   if (statement->proven_for != desk.pool.account().key) return Verdict::forward;
   ++desk.stats.client_parses;
   client.statements.set(view->statement, std::move(statement));
@@ -106,13 +107,16 @@ Worker::Verdict Worker::judge_parse(ClientSession& client, const Piece& piece, R
     return parse_unnamed(client, piece, {}, policy::touches_statements(lead->sql));
   }
   if (view->statement.empty()) {
-    if (same_text(client.statements.unnamed, view->identity)) return parse_unnamed(client, piece, client.statements.unnamed, false);
-    return parse_unnamed(client, piece, statements_.intern(view->identity), false);
+    const Bytes identity = identity_of(*view);
+    StatementRef statement = client.statements.unnamed;
+    if (!same_text(statement, identity)) statement = statements_.intern(identity);
+    if (may_share(*statement)) return share_unnamed(client, piece, std::move(statement), run);
+    return parse_unnamed(client, piece, std::move(statement), false);
   }
   if (in_doubt(server)) return stall(client, run);
   ++client.desk()->stats.client_parses;
   if (const StatementRef* known = client.statements.find(view->statement)) return parse_duplicate(client, piece, StatementRef(*known), run);
-  StatementRef statement = statements_.intern(view->identity);
+  StatementRef statement = statements_.intern(identity_of(*view));
   Assumption assumption{What::named, false, statement, {}, std::string(view->statement), {}};
   auto* there = server.statements.find(*statement);
   if (there && !there->stale()) {
@@ -153,6 +157,45 @@ Worker::Verdict Worker::parse_unnamed(ClientSession& client, const Piece& piece,
   return pass(client, piece, {true, 0});
 }
 
+// What makes the statement the same as another: its text but for what changes with each request, and its types. Valid
+// until the next call.
+Bytes Worker::identity_of(const ParseView& view) {
+  const std::string_view kept = policy::without_trace_comment(view.sql);
+  if (kept.size() == view.sql.size()) return view.identity;
+  const auto text = as_bytes(kept);
+  identity_.assign(text.begin(), text.end());
+  append(identity_, view.identity.subspan(view.sql.size()));
+  return identity_;
+}
+
+// A text that comes for the second time is likely to come again; one with its values in it never does.
+bool Worker::may_share(policy::Statement& statement) const {
+  if (!config_->globals.share_unnamed_statements || statement.text->touches_statements || statement.text->verb) return false;
+  if (statement.came_unnamed) statement.shared = true;
+  statement.came_unnamed = true;
+  return statement.shared;
+}
+
+// The server has it under our name, and that is what the client's Bind will get.
+Worker::Verdict Worker::share_unnamed(ClientSession& client, const Piece& piece, StatementRef statement, Run& run) {
+  ServerConnection& server = *client.server;
+  // What the server would say of the text now cannot be known.
+  if (!server.talk.earlier_is_answered() || server.talk.transaction() == TxStatus::failed) {
+    return parse_unnamed(client, piece, std::move(statement), false);
+  }
+  const auto* there = server.statements.find(*statement);
+  const bool nothing_said = there && !there->stale();
+  if (!prepare(client, statement, run)) return Verdict::end;
+  statement_counters_.shared_parses += nothing_said;
+  Assumption assumption;
+  assumption.what = What::unnamed;
+  assumption.unnamed_was_the_clients = std::exchange(server.statements.unnamed_is_the_clients, false);
+  assumption.before = std::exchange(client.statements.unnamed, std::move(statement));
+  server.talk.owe_fake('1', true);
+  server.assumptions.push(std::move(assumption));
+  return nothing_said ? Verdict::swallow : Verdict::replace;
+}
+
 // PostgreSQL parses before it looks at the name, so that it gets both: the text, and a name that it has.
 Worker::Verdict Worker::parse_duplicate(ClientSession& client, const Piece& piece, const StatementRef& known, Run& run) {
   ServerConnection& server = *client.server;
@@ -178,6 +221,12 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
     if (unnamed && unnamed->text->verb) {
       Verdict verdict = Verdict::forward;
       if (bind_verb(client, piece, *view, StatementRef(unnamed), run, verdict)) return verdict;
+    }
+    if (unnamed && unnamed->shared) {
+      const StatementRef shared = unnamed;
+      if (!bind_to(client, piece, *view, shared, run)) return Verdict::end;
+      server.clock.on_bind(view->portal, {}, shared->text->sql());
+      return Verdict::replace;
     }
     if (!server.statements.unnamed_is_the_clients) {
       if (!server.talk.earlier_is_answered()) return stall(client, run);
@@ -227,6 +276,9 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
       Verdict verdict = Verdict::forward;
       if (describe_verb(client, unnamed, run, verdict)) return verdict;
     }
+    if (const StatementRef unnamed = client.statements.unnamed; unnamed && unnamed->shared) {
+      return describe_as(client, unnamed, {}, run);
+    }
     if (!server.statements.unnamed_is_the_clients) {
       if (!server.talk.earlier_is_answered()) return stall(client, run);
       if (!renew_unnamed(client, run)) return Verdict::end;
@@ -240,11 +292,15 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
     Verdict verdict = Verdict::forward;
     if (describe_verb(client, StatementRef(*known), run, verdict)) return verdict;
   }
-  const auto* there = prepare(client, StatementRef(*known), run);
+  return describe_as(client, StatementRef(*known), view->name, run);
+}
+
+Worker::Verdict Worker::describe_as(ClientSession& client, const StatementRef& statement, std::string_view name, Run& run) {
+  const auto* there = prepare(client, statement, run);
   if (!there) return Verdict::end;
   if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::describe(out, 'S', ServerName(there->id).view()); }))
     return Verdict::end;
-  server.talk.on_request('D', For::client, note_name(server, there->id, view->name));
+  client.server->talk.on_request('D', For::client, note_name(*client.server, there->id, name));
   return Verdict::replace;
 }
 
@@ -365,6 +421,7 @@ const policy::ServerStatements::Prepared* Worker::prepare(ClientSession& client,
     server.talk.on_request('P', For::pooler, {true, statement->id});
   }
   ++client.desk()->stats.server_parses;
+  statement_counters_.reparses += statement->proven_for == client.desk()->pool.account().key;
   Assumption assumption;
   assumption.what = What::prepared;
   assumption.statement = statement;
@@ -382,6 +439,7 @@ bool Worker::drop_surplus(ClientSession& client, std::size_t max, Run& run) {
 
 bool Worker::close_there(ClientSession& client, policy::ServerStatements::Prepared prepared, Run& run) {
   ServerConnection& server = *client.server;
+  ++statement_counters_.closes;
   const ServerName name(prepared.id);
   if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::close(out, 'S', name.view()); })) return false;
   server.talk.on_request('C', For::pooler, {true, 0});

@@ -39,6 +39,7 @@ void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const
   renames_.clear();
   edits_.clear();
   if (verdict.mark != 0) on_marked_failed(server, ReportView(piece.body()), verdict);
+  server.may_repeat = false;
   if (!server.swallowing) server.sql.orders.clear();
   if (verdict.notes_dropped > 0 && server.client) {
     server.assumptions.take_back(verdict.notes_dropped, verdict.failed_is_noted, server.client->statements, server.statements);
@@ -55,6 +56,7 @@ void Worker::on_marked_failed(ServerConnection& server, const ReportView& report
   if (report.sqlstate() == "0A000" && report.field('R') == "RevalidateCachedQuery") {
     // "cached plan must not change result type": from now on it is prepared anew wherever it is used.
     if (statement) ++statement->version;
+    if (statement && !portal && !of_query && repeat_batch(server)) return;
     if (portal && portal->about) ++portal->about->version;
     for (const policy::SqlRename& rename : server.sql.renames) {
       policy::Statement* named = of_query && rename.id != id ? server.statements.by_id(rename.id) : nullptr;
@@ -78,6 +80,22 @@ void Worker::on_marked_failed(ServerConnection& server, const ReportView& report
                                 : name_at > 0 ? std::string_view(server.names_in_flight.c_str() + name_at - 1)
                                 : statement ? server.client->statements.name_of(*statement) : std::string_view{};
   if (!name.empty()) renames_ = {{id, std::string(name)}};
+}
+
+// Says the batch that has just failed once more. False: the client has heard of it, or of what comes behind it.
+bool Worker::repeat_batch(ServerConnection& server) {
+  ClientSession* client = server.client;
+  const bool only_its_sync = server.talk.owed_count() == 1 && !server.talk.skipping();
+  if (!server.may_repeat || !client || !only_its_sync || client->stalled || !client->framer.between_messages()) return false;
+  ++statement_counters_.repeats;
+  server.may_repeat = false;
+  server.repeating = client->stalled = client->repeated = true;
+  server.clock.forget();
+  Buffer again = std::move(server.batch);
+  if (client->held) append(again, *client->held);
+  client->held = std::make_unique<Buffer>(std::move(again));
+  update_reading(*client);
+  return true;
 }
 
 // An error bears the names and the positions that the client knows. True: it has been put into the run.
@@ -109,6 +127,19 @@ bool Worker::correct_error(ServerConnection& server, const Piece& piece, Run& to
   (void)to_client.append(as_bytes(text));
   flush_to_client(server, to_client);
   return true;
+}
+
+// Only what begins outside a transaction is a unit that can be said again, and only once.
+bool Worker::may_be_repeated(ClientSession& client) const {
+  if (client.repeated) return client.repeated = false;
+  return tracks_statements(client) && client.framer.between_messages() && !client.swallow_rest &&
+         (!client.server ||
+          (client.server->talk.at_rest() && client.server->talk.transaction() == TxStatus::idle));
+}
+
+void Worker::keep_batch(ServerConnection& server, Bytes batch) {
+  server.may_repeat = !batch.empty();
+  if (server.may_repeat) server.batch.assign(batch.begin(), batch.end());
 }
 
 // The server has answered all it was sent: what the client has said since is judged now.

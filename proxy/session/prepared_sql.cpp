@@ -44,6 +44,7 @@ bool Worker::judge_sql(ClientSession& client, const Piece& piece, std::string_vi
   if (!say(client, run, plan.text.size() + 16, [&](Buffer& out) { compose::query(out, plan.text); })) return true;
   server.talk.on_request('Q', For::client, note);
   server.clock.on_request(piece, loop_.now());
+  ++statement_counters_.sql_rewrites;
   server.touching = server.sql.query_under_way = true;
   server.sql.edits = std::move(plan.edits);
   server.sql.renames = std::move(plan.renames);
@@ -129,13 +130,7 @@ bool Worker::bind_verb(ClientSession& client, const Piece& piece, const BindView
 bool Worker::describe_verb(ClientSession& client, const policy::StatementRef& statement, Run& run, Verdict& verdict) {
   policy::VerbPortal resolved;
   if (!resolve_verb(client, statement, run, resolved, verdict)) return false;
-  if (verdict != Verdict::replace) return true;
-  const ServerName name(resolved.text->id);
-  if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::describe(out, 'S', name.view()); })) {
-    verdict = Verdict::end;
-    return true;
-  }
-  client.server->talk.on_request('D', For::client, note_name(*client.server, resolved.text->id, resolved.name));
+  if (verdict == Verdict::replace) verdict = describe_as(client, resolved.text, resolved.name, run);
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include "protocol/frontend.h"
 #include "protocol/startup.h"
 #include "proxy/policy/release.h"
+#include "proxy/session/batch_watch.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
 
@@ -24,6 +25,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
   answers_.clear();
   Run run;
   bool flush = false;
+  BatchWatch batch(may_be_repeated(client), input);
   while (auto piece = client.framer.next(input)) {
     Verdict verdict = client.swallow_rest ? Verdict::swallow : Verdict::forward;
     if (piece->starts) {
@@ -33,6 +35,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
       client.swallow_rest = verdict == Verdict::swallow;
       flush |= piece->tag == 'H';
     }
+    batch.add(*piece, verdict == Verdict::swallow);
     if (verdict == Verdict::swallow) continue;
     if (verdict == Verdict::forward) {
       client.server->clock.on_request(*piece, now);
@@ -47,6 +50,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
                               : "bad packet header: '" + header_hex(client.framer.offending_header()) + "'");
   }
   tell_answers(client);
+  if (client.server) keep_batch(*client.server, batch.repeatable());
   flush_to_server(client, run);
   words_.clear();
   client.framer.end_turn();
@@ -231,7 +235,8 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
     if (server.state() != ServerState::leaving) end_server(server, CloseReason::protocol_violation);
     return false;
   }
-  server.swallowing = verdict.disposition == Disposition::swallow;
+  server.swallowing = verdict.disposition == Disposition::swallow || server.repeating;
+  if (!server.swallowing && piece.tag != 'E' && piece.tag != 'S' && piece.tag != 'N') server.may_repeat = false;
   switch (piece.tag) {
     case 'S':
       absorb_parameter(server, piece, !server.swallowing);
@@ -239,6 +244,10 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
     case 'E':
       on_server_error(server, piece, verdict);
       if (server.state() == ServerState::leaving) return false;
+      if (server.repeating) return true;
+      break;
+    case 'Z':
+      server.repeating = false;
       break;
     case 'C':
       // DEALLOCATE, DISCARD, PREPARE
@@ -261,6 +270,10 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
 
 void Worker::on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict) {
   on_batch_failed(server, piece, verdict);
+  if (server.repeating) {
+    server.swallowing = true;
+    return;
+  }
   const ReportView report(piece.body());
   const std::string_view severity = report.severity();
   if (severity == "FATAL" || severity == "PANIC") server.said_fatal = true;

@@ -63,6 +63,9 @@ struct ServerConnection {
   policy::Assumptions assumptions;
   std::string names_in_flight;                 // what the client calls the statements of requests under way
   policy::SqlInFlight sql;                     // PREPARE, EXECUTE and DEALLOCATE under way
+  Buffer batch;                                // the client's latest, while it may be repeated
+  bool may_repeat = false;                     // nothing of its answer has reached the client
+  bool repeating = false;                      // up to the next ReadyForQuery nothing is forwarded
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it

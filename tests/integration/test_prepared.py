@@ -238,6 +238,7 @@ def test_T28_T71_a_changed_result_type_does_not_persist(two_servers, cluster):
         assert rows(run(a, "s")) == [["1"]]
         b.ask("commit")
         owner.execute("alter table t28 add column b text default 'x'")
+        # Who does not ask for the new description may have kept the old one: it has to be told, once.
         assert codes(run(a, "s")) == ["0A000"]
         assert rows(run(a, "s")) == [["1", "x"]]
         b.ask("begin")                                  # the other server has the old one too

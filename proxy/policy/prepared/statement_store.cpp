@@ -71,6 +71,7 @@ void StatementStore::on_unused(Statement& statement) {
     unlink(oldest);
     unused_bytes_ -= cost(oldest);
     bytes_ -= cost(oldest);
+    ++dropped_;
     statements_.erase(statements_.find(Key{oldest.text->hash, oldest.text->identity, oldest.text->kind}));
   }
 }
