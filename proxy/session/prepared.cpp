@@ -36,7 +36,7 @@ Worker::Verdict Worker::judge_statement(ClientSession& client, const Piece& piec
   if (server.talk.nothing_owed()) {
     server.touching = false;
     server.names_in_flight.clear();
-    if (server.sql.query_under_way || !server.sql.orders.empty()) server.sql.end_query();
+    if (!server.sql.empty()) server.sql.end_query();
     if (!server.talk.batch_open()) server.statements.begin_epoch();
   } else if (server.sql.query_under_way) {
     return stall(client, run);
@@ -214,7 +214,6 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
   ServerConnection& server = *client.server;
   const auto view = read_bind(piece.body());
   if (!view) return pass(client, piece);
-  if (!server.sql.portals.empty()) server.sql.unbind(view->portal);
   if (view->statement.empty()) {
     const StatementRef& unnamed = client.statements.unnamed;
     if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
@@ -233,6 +232,7 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
       if (!renew_unnamed(client, run)) return Verdict::end;
     }
     server.touching |= unnamed && unnamed->text->touches_statements;
+    server.sql.unbind(view->portal);
     return pass(client, piece);
   }
   if (in_doubt(server)) return stall(client, run);
@@ -251,8 +251,10 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
 }
 
 // The client's Bind, to a statement by our name for it. False: the client has left.
-bool Worker::bind_to(ClientSession& client, const Piece& piece, const BindView& view, const StatementRef& statement, Run& run) {
+bool Worker::bind_to(ClientSession& client, const Piece& piece, const BindView& view, const StatementRef& statement,
+                     Run& run, std::uint64_t mark) {
   ServerConnection& server = *client.server;
+  server.sql.unbind(view.portal);
   const auto* there = prepare(client, statement, run);
   if (!there) return false;
   const ServerName name(there->id);
@@ -262,7 +264,7 @@ bool Worker::bind_to(ClientSession& client, const Piece& piece, const BindView& 
       !add(client, run, piece.body().subspan(view.statement_end))) {
     return false;
   }
-  server.talk.on_request('B', For::client, note_name(server, there->id, view.statement));
+  server.talk.on_request('B', For::client, mark != 0 ? Note{false, mark} : note_name(server, there->id, view.statement));
   return true;
 }
 
@@ -333,7 +335,8 @@ Worker::Verdict Worker::judge_query(ClientSession& client, const Piece& piece, R
   const auto lead = read_query_lead(piece.body());
   const bool touches = lead && policy::touches_statements(lead->sql);
   if (touches && in_doubt(server)) return stall(client, run);
-  if (lead && piece.ends && (touches || (client.statements.count() > 0 && policy::may_execute(lead->sql)))) {
+  const bool has_names = client.statements.count() > 0 || in_doubt(server);
+  if (lead && piece.ends && (touches || (has_names && policy::may_execute(lead->sql)))) {
     Verdict verdict = Verdict::forward;
     if (judge_sql(client, piece, lead->sql, run, verdict)) return verdict;
   }

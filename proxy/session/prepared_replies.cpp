@@ -50,8 +50,8 @@ void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const
 void Worker::on_marked_failed(ServerConnection& server, const ReportView& report, const ReplyVerdict& verdict) {
   const std::uint64_t id = verdict.mark & ((std::uint64_t{1} << mark_id_bits) - 1);
   const std::uint64_t name_at = verdict.mark >> mark_id_bits;
-  policy::Statement* statement = server.statements.by_id(id);
-  const policy::VerbPortal* portal = server.sql.portal_of(id);
+  const policy::VerbPortal* portal = server.sql.marked(id);
+  policy::Statement* statement = portal ? portal->text.get() : server.statements.by_id(id);
   const bool of_query = server.sql.query_under_way && !server.swallowing;
   if (report.sqlstate() == "0A000" && report.field('R') == "RevalidateCachedQuery") {
     // "cached plan must not change result type": from now on it is prepared anew wherever it is used.
@@ -71,7 +71,7 @@ void Worker::on_marked_failed(ServerConnection& server, const ReportView& report
     return;
   }
   if (portal) {
-    renames_ = {{id, portal->name}, {portal->about->id, portal->name}, {0, portal->name}};
+    renames_ = {{portal->text->id, portal->statement}, {portal->about->id, portal->name}, {0, portal->name}};
     edits_ = portal->edits;
     return;
   }

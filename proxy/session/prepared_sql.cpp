@@ -84,6 +84,8 @@ bool Worker::resolve_verb(ClientSession& client, const policy::StatementRef& sta
     verdict = stall(client, run);
     return true;
   }
+  // PostgreSQL refuses it, whatever it means; and would refuse what we put before it.
+  if (server.talk.transaction() == TxStatus::failed) return false;
   const policy::StatementRef* known = client.statements.find(verb->name);
   const std::string_view sql = statement->text->sql();
   resolved.verb = verb->verb;
@@ -115,14 +117,16 @@ bool Worker::bind_verb(ClientSession& client, const Piece& piece, const BindView
   if (!resolve_verb(client, statement, run, portal, verdict)) return false;
   if (verdict != Verdict::replace) return true;
   if (!view.statement.empty()) ++client.desk()->stats.binds;
-  if (!bind_to(client, piece, view, portal.text, run)) {
+  portal.portal = view.portal;
+  portal.statement = view.statement;
+  portal.mark = statements_.fresh_id();
+  if (!bind_to(client, piece, view, portal.text, run, portal.mark)) {
     verdict = Verdict::end;
     return true;
   }
   ServerConnection& server = *client.server;
   server.clock.on_bind(view.portal, view.statement, statement->text->sql());
   server.touching |= portal.verb != Verb::execute;
-  portal.portal = view.portal;
   server.sql.portals.push_back(std::move(portal));
   return true;
 }
@@ -163,7 +167,7 @@ bool Worker::judge_execute_verb(ClientSession& client, const Piece& piece, Run& 
     server.sql.orders.push_back({portal->verb, false, portal->name,
                                  portal->verb == Verb::prepare && !portal->taken ? portal->about : policy::StatementRef()});
   }
-  verdict = pass(client, piece, {false, portal->text->id});
+  verdict = pass(client, piece, {false, portal->mark});
   return true;
 }
 

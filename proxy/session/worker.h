@@ -235,7 +235,7 @@ class Worker final : public LoopEvents {
   Verdict judge_close(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_query(ClientSession& client, const Piece& piece, Run& run);
   bool bind_to(ClientSession& client, const Piece& piece, const BindView& view, const policy::StatementRef& statement,
-               Run& run);
+               Run& run, std::uint64_t mark = 0);
   bool bind_verb(ClientSession& client, const Piece& piece, const BindView& view, const policy::StatementRef& statement,
                  Run& run, Verdict& verdict);
   bool describe_verb(ClientSession& client, const policy::StatementRef& statement, Run& run, Verdict& verdict);

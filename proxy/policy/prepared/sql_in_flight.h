@@ -13,6 +13,9 @@ namespace pgweir::policy {
 // A portal that was bound to a PREPARE, an EXECUTE or a DEALLOCATE.
 struct VerbPortal {
   std::string portal;              // its name
+  bool bound = true;               // false: only what is under way can still be about it
+  std::uint64_t mark = 0;          // of the requests that are about it
+  std::string statement;           // the client's name of what it was bound to
   Verb verb = Verb::other;
   std::string name;                // the client's name of what it is about
   StatementRef about;              // EXECUTE, DEALLOCATE: what that means; PREPARE: what it makes
@@ -30,15 +33,15 @@ struct SqlInFlight {
   std::vector<VerbPortal> portals;         // until nothing is open any more
 
   const VerbPortal* portal(std::string_view name) const {
-    const auto found = std::find_if(portals.begin(), portals.end(), [&](const VerbPortal& p) { return p.portal == name; });
+    const auto found = std::find_if(portals.begin(), portals.end(), [&](const VerbPortal& p) { return p.bound && p.portal == name; });
     return found == portals.end() ? nullptr : &*found;
   }
-  const VerbPortal* portal_of(std::uint64_t text_id) const {
-    const auto found = std::find_if(portals.begin(), portals.end(), [&](const VerbPortal& p) { return p.text->id == text_id; });
+  const VerbPortal* marked(std::uint64_t mark) const {
+    const auto found = std::find_if(portals.begin(), portals.end(), [&](const VerbPortal& p) { return p.mark == mark; });
     return found == portals.end() ? nullptr : &*found;
   }
   void unbind(std::string_view name) {
-    std::erase_if(portals, [&](const VerbPortal& p) { return p.portal == name; });
+    for (VerbPortal& p : portals) p.bound &= p.portal != name;
   }
   // Nothing that was sent is unanswered.
   void end_query() {
@@ -46,7 +49,9 @@ struct SqlInFlight {
     edits.clear();
     renames.clear();
     orders.clear();
+    std::erase_if(portals, [](const VerbPortal& p) { return !p.bound; });
   }
+  bool empty() const { return !query_under_way && orders.empty() && portals.empty(); }
   void forget() {
     end_query();
     portals.clear();
