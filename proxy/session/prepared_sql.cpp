@@ -126,7 +126,7 @@ bool Worker::bind_verb(ClientSession& client, const Piece& piece, const BindView
   }
   ServerConnection& server = *client.server;
   server.clock.on_bind(view.portal, view.statement, statement->text->sql());
-  server.touching |= portal.verb != Verb::execute;
+  server.touching |= portal.verb != Verb::execute || portal.about->text->touches_statements;
   server.sql.portals.push_back(std::move(portal));
   return true;
 }
@@ -162,8 +162,8 @@ bool Worker::judge_execute_verb(ClientSession& client, const Piece& piece, Run& 
     if (there && !close_there(client, std::move(*there), run)) return true;
     if (!drop_surplus(client, max - 1, run)) return true;
   }
+  server.touching |= portal->verb != Verb::execute || portal->about->text->touches_statements;
   if (portal->verb != Verb::execute) {
-    server.touching = true;
     server.sql.orders.push_back({portal->verb, false, portal->name,
                                  portal->verb == Verb::prepare && !portal->taken ? portal->about : policy::StatementRef()});
   }

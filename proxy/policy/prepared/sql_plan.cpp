@@ -18,9 +18,9 @@ bool among(const std::vector<StatementRef>& list, const StatementRef& statement)
 // The names and the server's statements as the part of the string planned so far leaves them.
 class Planner {
  public:
-  Planner(std::string_view sql, const ClientStatements& client, ServerStatements& server,
+  Planner(std::string_view sql, bool several, const ClientStatements& client, ServerStatements& server,
           StatementStore& store)
-      : sql_(sql), client_(client), server_(server), store_(store), text_(sql) {}
+      : sql_(sql), several_(several), client_(client), server_(server), store_(store), text_(sql) {}
 
   void add(const SqlVerb& verb) {
     switch (verb.verb) {
@@ -57,8 +57,9 @@ class Planner {
     }
     std::string rest(sql_.substr(verb.name_end, verb.end - verb.name_end));
     StatementRef made = store_.intern(as_bytes(rest), StatementKind::sql);
-    // Twice the same text in one string: two statements, for the second would find its name taken.
-    for (; among(used_, made); made = store_.intern(as_bytes(rest), StatementKind::sql)) rest += ' ';
+    // Twice the same text in one string: two statements, for the second would find its name taken. And an error has to
+    // be about one of the client's names.
+    for (; among(used_, made) || (several_ && !client_.name_of(*made).empty()); made = store_.intern(as_bytes(rest), StatementKind::sql)) rest += ' ';
     if (!all_gone_ && server_.find(*made)) plan_.in_the_way.push_back(made);
     plan_.orders.push_back({Verb::prepare, false, verb.name, made});
     name(verb, made);
@@ -122,6 +123,7 @@ class Planner {
   }
 
   std::string_view sql_;
+  bool several_;
   const ClientStatements& client_;
   ServerStatements& server_;
   StatementStore& store_;
@@ -197,7 +199,7 @@ std::string renamed(std::string_view text, const SqlVerb& verb, std::string_view
 
 SqlPlan plan_sql(std::string_view sql, const std::vector<SqlVerb>& verbs, const ClientStatements& client,
                  ServerStatements& server, StatementStore& store) {
-  Planner planner(sql, client, server, store);
+  Planner planner(sql, verbs.size() > 1, client, server, store);
   for (const SqlVerb& verb : verbs) planner.add(verb);
   return planner.finish();
 }
