@@ -27,15 +27,15 @@ class Planner {
       case Verb::prepare:
         return prepare(verb);
       case Verb::execute:
-        if (const StatementRef known = meaning_of(verb.name)) use(verb, known);
+        if (const StatementRef known = meaning_of(verb.name)) {
+          use(verb, known);
+          if (known->text->touches_statements) forget_all();    // a DEALLOCATE ALL that came as a message
+        }
         return;
       case Verb::deallocate:
         return deallocate(verb);
       case Verb::forget_all:
-        names_.clear();
-        made_.clear();
-        all_gone_ = true;
-        return;
+        return forget_all();
       case Verb::other:
         return;
     }
@@ -48,6 +48,12 @@ class Planner {
   }
 
  private:
+  void forget_all() {
+    names_.clear();
+    made_.clear();
+    all_gone_ = true;
+  }
+
   void prepare(const SqlVerb& verb) {
     if (const StatementRef known = meaning_of(verb.name)) {
       // PostgreSQL looks at the text before it refuses the name: so it gets both.
