@@ -223,6 +223,8 @@ const Setting table[] = {
      .not_served = needs_server_tls, .served_values = "disable,allow,prefer"},
     {NAMED(service_name), .fallback = "pgbouncer", .applies = restart,
      .help = "Name of the Windows service.", .not_served = needs_windows},
+    {NAMED(share_unnamed_statements), .fallback = "0", .applies = at_once,
+     .help = "Unnamed statements of the same text share one on the server; may change plans."},
     {NAMED(so_reuseport), .fallback = "0", .applies = restart,
      .help = "SO_REUSEPORT on TCP listeners."},
     {NAMED(stats_period), .fallback = "60", .applies = at_once,

@@ -101,8 +101,8 @@ void Worker::unlink(ServerConnection& server) {
   server.client = nullptr;
   server.clock.forget();
   server.assumptions.forget();
-  server.deallocating.clear();
-  server.touching = server.swallow_prepare = client.stalled = false;
+  server.sql.forget();
+  server.touching = server.may_repeat = server.repeating = client.stalled = client.repeated = false;
   server.last_digest = {};
   client.server = nullptr;
   client.in_query = client.in_transaction = false;

@@ -5,6 +5,7 @@
 #include "protocol/frontend.h"
 #include "protocol/startup.h"
 #include "proxy/policy/release.h"
+#include "proxy/session/batch_watch.h"
 #include "proxy/session/say.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
@@ -27,6 +28,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
   answers_.clear();
   Run run;
   bool flush = false;
+  BatchWatch batch(may_be_repeated(client), input);
   while (auto piece = client.framer.next(input)) {
     Verdict verdict = client.swallow_rest ? Verdict::swallow : Verdict::forward;
     if (piece->starts) {
@@ -36,6 +38,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
       client.swallow_rest = verdict == Verdict::swallow;
       flush |= piece->tag == 'H';
     }
+    batch.add(*piece, verdict == Verdict::swallow);
     if (verdict == Verdict::swallow) continue;
     if (verdict == Verdict::forward) {
       client.server->clock.on_request(*piece, now);
@@ -51,6 +54,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
     return;
   }
   tell_answers(client);
+  if (client.server) keep_batch(*client.server, batch.repeatable());
   flush_to_server(client, run);
   words_.clear();
   client.framer.end_turn();
@@ -217,7 +221,7 @@ bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& 
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
   if (server.swallowing || !server.client) return true;
-  if (piece.tag == 'E' && piece.starts && rename_in_error(server, piece, to_client)) return server.client != nullptr;
+  if (piece.tag == 'E' && piece.starts && correct_error(server, piece, to_client)) return server.client != nullptr;
   if (!to_client.append(piece.bytes)) {
     flush_to_client(server, to_client);
     if (server.state() == ServerState::leaving) return false;
@@ -238,7 +242,8 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
     if (server.state() != ServerState::leaving) end_server(server, CloseReason::protocol_violation);
     return false;
   }
-  server.swallowing = verdict.disposition == Disposition::swallow;
+  server.swallowing = verdict.disposition == Disposition::swallow || server.repeating;
+  if (!server.swallowing && piece.tag != 'E' && piece.tag != 'S' && piece.tag != 'N') server.may_repeat = false;
   switch (piece.tag) {
     case 'S':
       absorb_parameter(server, piece, !server.swallowing);
@@ -246,11 +251,14 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
     case 'E':
       on_server_error(server, piece, verdict);
       if (server.state() == ServerState::leaving) return false;
+      if (server.repeating) return true;
+      break;
+    case 'Z':
+      server.repeating = false;
       break;
     case 'C':
-      if (!body.empty() && body[0] == std::byte{'D'}) on_statements_gone(server, body);
-      if (server.swallow_prepare && as_text(body) == std::string_view("PREPARE\0", 8)) {
-        server.swallow_prepare = false;
+      // DEALLOCATE, DISCARD, PREPARE
+      if (!body.empty() && (body[0] == std::byte{'D'} || body[0] == std::byte{'P'}) && on_sql_done(server, body)) {
         server.swallowing = true;
       }
       break;
@@ -269,6 +277,10 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
 
 void Worker::on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict) {
   on_batch_failed(server, piece, verdict);
+  if (server.repeating) {
+    server.swallowing = true;
+    return;
+  }
   const ReportView report(piece.body());
   const std::string_view severity = report.severity();
   if (severity == "FATAL" || severity == "PANIC") server.said_fatal = true;
