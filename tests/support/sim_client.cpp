@@ -267,6 +267,7 @@ std::vector<std::string> RandomClient::make_extended() {
     name = "s" + std::to_string(++next_statement_);
     named_ = true;
   }
+  if (habits_.names && rng.chance(50)) return make_prepared();
   const int batches = rng.between(1, 3);
   for (int b = 0; b < batches; ++b) {
     const int statements = rng.between(1, 3);
@@ -292,6 +293,34 @@ std::vector<std::string> RandomClient::make_extended() {
     unit.push_back(describe('S', ""));
     unit.push_back(flush());
     continuation_ = {bind_message("", ""), execute(""), sync_message()};
+  }
+  return unit;
+}
+
+// Names that last: statements prepared in one batch are used in a later one, on whatever server; some are taken, some
+// are not there any more. Texts that several clients have are shared by them.
+std::vector<std::string> RandomClient::make_prepared() {
+  Rng& rng = house_.world.rng;
+  static const char* const shared[] = {"any SELECT", "any ROWS 3 10", "any SHOW TimeZone", "any NOTICE", "any FAIL"};
+  std::vector<std::string> unit;
+  for (int batch = rng.between(1, 3); batch > 0; --batch) {
+    for (int requests = rng.between(1, 5); requests > 0; --requests) {
+      const std::string name(1, static_cast<char>('a' + rng.below(4)));
+      const auto kind = rng.below(10);
+      if (kind < 3) {
+        unit.push_back(parse(name, rng.chance(60) ? shared[rng.below(5)] : statement(true)));
+      } else if (kind < 4) {
+        unit.push_back(close_message('S', name));
+      } else if (kind < 5) {
+        unit.push_back(describe('S', name));
+      } else {
+        unit.push_back(bind_message("", name));
+        if (rng.chance(50)) unit.push_back(describe('P', ""));
+        unit.push_back(execute("", 0));
+      }
+      if (rng.chance(5)) unit.push_back(flush());
+    }
+    unit.push_back(sync_message());
   }
   return unit;
 }

@@ -23,8 +23,9 @@ std::vector<std::string> split(std::string_view text, char by) {
   return parts;
 }
 
-// "c12.3 ROWS 5 9" -> "ROWS 5 9"; the pooler's own have no owner to strip.
+// "c12.3 ROWS 5 9" -> "ROWS 5 9"; the pooler's own have no owner to strip, and "any SELECT" is everybody's.
 std::string without_owner(const std::string& sql) {
+  if (sql.starts_with("any ")) return sql.substr(4);
   return owner_of(sql).empty() ? sql : sql.substr(std::min(sql.find(' '), sql.size() - 1) + 1);
 }
 
@@ -64,7 +65,7 @@ std::string owner_of(std::string_view sql) {
 }
 
 void SimSession::notice_owner(const std::string& sql) {
-  if (sql.empty()) return;  // anybody may say nothing
+  if (sql.empty() || sql.starts_with("any ")) return;
   const std::string owner = owner_of(sql);
   const bool open = status_ != 'I' || batch_open_ || copy_in_;
   if (open && !owner_.empty() && owner != owner_)
@@ -325,8 +326,10 @@ void SimSession::on_extended(char tag, std::string_view body, std::string& out) 
     const std::string portal(take_name(body));
     const std::string name(take_name(body));
     const auto found = prepared_.find(name);
-    if (found == prepared_.end())
+    if (found == prepared_.end()) {
+      if (name.starts_with("PGBOUNCER_")) breach_ = "(6) a Bind names " + name + ", which does not exist";
       return fail("26000", "prepared statement \"" + name + "\" does not exist", out);
+    }
     portals_[portal] = {found->second, 0};
     out += message('2', "");
   } else if (tag == 'D') {
