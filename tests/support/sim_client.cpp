@@ -181,7 +181,10 @@ void RandomClient::expect_reply_to(const std::string& actual) {
 void RandomClient::on_reply(const std::string& whole) {
   if (is_of_nobody(whole)) return;
   expect_reply_to(whole);
-  if (!expected_.empty() && expected_.front() == whole) {
+  // In a failed transaction a statement that its server lacks is refused where the pooler prepares it.
+  const bool refused = !expected_.empty() && whole[0] == 'E' && expected_.front()[0] == 'E' &&
+                       direct_.status() == 'E' && field(whole, 'C') == "25P02";
+  if (refused || (!expected_.empty() && expected_.front() == whole)) {
     expected_.pop_front();
     if (whole[0] == 'E' && field(whole, 'S') == "FATAL") return end("its own FATAL");
     if (whole[0] == 'Z') ++answered_;

@@ -8,6 +8,8 @@
 
 namespace pgweir::sim {
 namespace {
+constexpr std::string_view aborted = "current transaction is aborted";
+
 std::string trim(std::string_view text) {
   const std::size_t first = std::min(text.find_first_not_of(' '), text.size());
   return std::string(text.substr(first, text.find_last_not_of(' ') + 1 - first));
@@ -119,7 +121,7 @@ void SimSession::on_message(std::string_view whole, std::string& out) {
     notice_owner(argument);
     simple_ = true;
     if (status_ == 'E')
-      fail("25P02", "current transaction is aborted", out);
+      fail("25P02", aborted, out);
     else
       out += message('V', be32(static_cast<std::uint32_t>(argument.size())) + argument) +
              ready(status_);
@@ -183,7 +185,7 @@ bool SimSession::run(const std::string& sql, bool simple, unsigned rows_max, Por
   const std::string verb = text.substr(0, space);
   const std::string rest = trim(std::string_view(text).substr(space));
   if (status_ == 'E' && verb != "COMMIT" && verb != "ROLLBACK") {
-    fail("25P02", "current transaction is aborted, " + sql, out);
+    fail("25P02", aborted, out);
     return false;
   }
   return run_known(verb, rest, sql, simple, rows_max, portal, out);
@@ -303,8 +305,15 @@ void SimSession::end_transaction(bool commit, std::string& out) {
   for (const auto& [name, value] : before_transaction_) put(name, value, out);
 }
 
+// A failed transaction takes nothing but its end.
+bool SimSession::refuses(const std::string& sql) const {
+  const std::string verb = without_owner(sql);
+  return status_ == 'E' && !verb.starts_with("COMMIT") && !verb.starts_with("ROLLBACK");
+}
+
 void SimSession::on_extended(char tag, std::string_view body, std::string& out) {
   simple_ = false;
+  if (status_ == 'I' && !batch_open_) owner_.clear();
   if (tag == 'P') {
     const std::string name(take_name(body));
     const std::string sql(take_name(body));
@@ -312,9 +321,7 @@ void SimSession::on_extended(char tag, std::string_view body, std::string& out) 
     batch_open_ = true;
     const std::string verb = without_owner(sql);
     if (verb.starts_with("FAIL")) return fail("42601", "syntax error in " + sql, out);
-    if (status_ == 'E' && !verb.starts_with("COMMIT") && !verb.starts_with("ROLLBACK")) {
-      return fail("25P02", "current transaction is aborted, " + sql, out);
-    }
+    if (refuses(sql)) return fail("25P02", aborted, out);
     if (!name.empty() && prepared_.count(name))
       return fail("42P05", "prepared statement \"" + name + "\" already exists", out);
     prepared_[name] = sql;
@@ -330,6 +337,8 @@ void SimSession::on_extended(char tag, std::string_view body, std::string& out) 
       if (name.starts_with("PGBOUNCER_")) breach_ = "(6) a Bind names " + name + ", which does not exist";
       return fail("26000", "prepared statement \"" + name + "\" does not exist", out);
     }
+    notice_owner(found->second);
+    if (refuses(found->second)) return fail("25P02", aborted, out);
     portals_[portal] = {found->second, 0};
     out += message('2', "");
   } else if (tag == 'D') {
@@ -342,6 +351,7 @@ void SimSession::on_extended(char tag, std::string_view body, std::string& out) 
       if (found == prepared_.end())
         return fail("26000", "prepared statement \"" + name + "\" does not exist", out);
       sql = found->second;
+      if (refuses(sql)) return fail("25P02", aborted, out);
       out += message('t', be16(0));
     } else {
       const auto found = portals_.find(name);
