@@ -44,6 +44,8 @@ void Worker::from_client(ClientSession& client, Bytes input) {
     client.server->request_cut = !piece->ends;
   }
   if (client.framer.failed()) {
+    flush_to_server(client, run);
+    if (client.phase == ClientPhase::leaving) return;
     const bool unknown = client.framer.failure() == Framer::Failure::unknown_tag;
     return end_client(client, unknown ? CloseReason::unknown_packet : CloseReason::bad_packet_header,
                       unknown ? std::string{}
@@ -90,6 +92,11 @@ void Worker::tell_answers(ClientSession& client) {
 }
 
 Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& run) {
+  if (piece.tag == 'X' || piece.tag == 'p') {
+    // The rest of a CopyData may be among what was said before: without it the server would wait for more of it.
+    flush_to_server(client, run);
+    if (client.phase == ClientPhase::leaving) return Verdict::end;
+  }
   if (piece.tag == 'X') {
     end_client(client, CloseReason::client_close_request);
     return Verdict::end;
