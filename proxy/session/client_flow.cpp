@@ -50,7 +50,10 @@ void Worker::on_login_bytes(ClientSession& client, Bytes input) {
   auto event = ClientLogin::Event::more;
   do {
     event = client.login->on_bytes(input, answer);
-    if (event == ClientLogin::Event::startup) event = on_startup(client, answer);
+    if (event == ClientLogin::Event::startup) {
+      if (move_home(client, input)) return;
+      event = on_startup(client, answer);
+    }
     if (client.phase == ClientPhase::leaving) return;
     if (event == ClientLogin::Event::cancel) {
       const StartupPacket& packet = client.login->packet();
@@ -75,6 +78,34 @@ void Worker::fail_login(ClientSession& client) {
 }
 
 // --- the StartupMessage has been read
+
+// Clients of one pool are kept on few workers: see Fleet::place_for_client. True: another worker has this one now.
+bool Worker::move_home(ClientSession& client, Bytes rest) {
+  if (shared_.fleet.size() == 1 || client.settled) return false;
+  client.settled = true;
+  std::string_view database, user;
+  for (const auto& [name, value] : client.login->packet().parameters) {
+    if (name == "database") database = value;
+    else if (name == "user") user = value;
+  }
+  if (database.empty()) database = user;
+  const DatabasePtr entry = database == console_database ? nullptr : config_->database(std::string(database));
+  if (!entry) return false;
+  const std::string_view servers_user = pool_user(*entry, user);
+  const int size = pool_limits(*config_, *entry, servers_user).pool_size;
+  const unsigned home = shared_.fleet.place_for_client(database, servers_user, size);
+  if (home == number_) return false;
+  Buffer said = client.login->take_packet_bytes();
+  append(said, rest);
+  // std::function wants what it holds to be copyable.
+  auto socket = std::make_shared<std::unique_ptr<Detached>>(client.stream->detach());
+  client.stream.reset();
+  end_client(client, CloseReason::handed_over);        // first, so that it never counts twice
+  shared_.fleet.post(home, [socket, said = std::move(said)](Worker& worker) {
+    worker.adopt_client(std::move(*socket), said);
+  });
+  return true;
+}
 
 ClientLogin::Event Worker::on_startup(ClientSession& client, Buffer& answer) {
   ClientLogin& login = *client.login;

@@ -59,9 +59,21 @@ bool Worker::leave_place_to_older(PoolDesk& desk) {
   return true;
 }
 
+// A server has just been shelved. Whoever began to wait elsewhere before that was published has seen no idle server,
+// and must be seen now: of the two who write first and then look, one sees the other.
+void Worker::feed_others(PoolDesk& desk) {
+  if (shared_.fleet.size() == 1 || !Ledger::anyone_hungry(desk.pool.account())) return;
+  PooledServer* pooled = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
+  if (!pooled) return;
+  const unsigned worker = shared_.ledger.hungrier_worker(desk.pool.account(), number_, TimePoint::max());
+  auto& server = *static_cast<ServerConnection*>(pooled->connection);
+  if (worker != workers_max && server.framer.between_messages()) hand_over(server, worker);
+}
+
 void Worker::hand_over(ServerConnection& server, unsigned worker) {
   PoolDesk& desk = *server.desk;
   ++desk.stats.handed_over;
+  Ledger::publish_coming(desk.pool.account(), worker, 1);
   server.facts.close_needed = server.pooled.close_needed;
   server.facts.statements = server.statements.hand_over();
   auto socket = std::make_shared<std::unique_ptr<Detached>>(server.stream->detach());
@@ -75,6 +87,7 @@ void Worker::hand_over(ServerConnection& server, unsigned worker) {
 void Worker::receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Detached> socket) {
   auto found = desks_.find(key);
   PoolAccount& account = *shared_.ledger.find(key);
+  Ledger::publish_coming(account, number_, -1);
   if (found == desks_.end() || stopping_) {
     spread_pokes(shared_.ledger.give_back(account));
     return;
@@ -137,8 +150,12 @@ bool Worker::make_room(PoolDesk& desk, BindingLimit limit) {
   if (evict_one_here(keys)) return true;
   if (shared_.fleet.size() == 1 || loop_.now() - desk.asked_to_evict_at < evict_pause) return false;
   desk.asked_to_evict_at = loop_.now();
-  for (unsigned worker = 0; worker < shared_.fleet.size(); ++worker) {
-    if (worker != number_) shared_.fleet.post(worker, [keys](Worker& other) { other.evict_one_here(keys); });
+  // One worker, so that no more than one connection is closed.
+  for (const PoolKey key : keys) {
+    const unsigned worker = shared_.ledger.worker_with_idle(*shared_.ledger.find(key), number_);
+    if (worker == workers_max) continue;
+    shared_.fleet.post(worker, [keys](Worker& other) { other.evict_one_here(keys); });
+    break;
   }
   return false;
 }

@@ -14,6 +14,7 @@ using policy::Assumption;
 using policy::ClientStatements;
 using policy::ServerName;
 using policy::StatementRef;
+using policy::proof_of;
 using What = policy::Assumption::What;
 
 bool same_text(const StatementRef& statement, Bytes identity) {
@@ -79,7 +80,7 @@ Worker::Verdict Worker::judge_statement_without_server(ClientSession& client, co
   const PooledServer* idle = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
   if (idle && !needs_check(desk, *idle)) return Verdict::forward;
   StatementRef statement = statements_.intern(view->identity);
-  if (statement->proven_for != desk.pool.account().key) return Verdict::forward;
+  if (statement->proven_for != proof_of(desk.pool.account().key)) return Verdict::forward;
   ++desk.stats.client_parses;
   client.statements.set(view->statement, std::move(statement));
   compose::parse_complete(answers_);
@@ -331,6 +332,10 @@ const policy::ServerStatements::Prepared* Worker::prepare(ClientSession& client,
       return drop_surplus(client, max, run) ? there : nullptr;
     }
     if (!close_there(client, *server.statements.remove(*statement), run)) return nullptr;
+  }
+  // Another worker had the server, and found what we prepared there out of date.
+  if (auto old = server.statements.remove_foreign(statement->id); old && !close_there(client, std::move(*old), run)) {
+    return nullptr;
   }
   if (!drop_surplus(client, max - 1, run)) return nullptr;
   const ServerName name(statement->id);

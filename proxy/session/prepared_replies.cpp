@@ -24,7 +24,7 @@ bool Worker::add_fakes(ServerConnection& server, Run& to_client) {
 
 bool Worker::settle_assumptions(ServerConnection& server) {
   const unsigned count = server.talk.take_settled();
-  if (count == 0 || server.assumptions.settle(count, server.desk->pool.account().key)) return true;
+  if (count == 0 || server.assumptions.settle(count, policy::proof_of(server.desk->pool.account().key))) return true;
   // It has taken another text under a name of ours.
   log_server(log::Level::warning, server, "a prepared statement was replaced on the server");
   if (server.client) end_client(*server.client, CloseReason::protocol_violation);
@@ -44,7 +44,7 @@ void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const
     policy::Statement* statement = server.statements.by_id(id);
     if (statement && report.sqlstate() == "0A000" && report.field('R') == "RevalidateCachedQuery") {
       // "cached plan must not change result type": from now on it is prepared anew wherever it is used.
-      ++statement->version;
+      statement_is_stale(*statement);
     }
     if (report.sqlstate() == "26000") server.statements.suspect_all();
     if (server.client && as_text(piece.body()).find("PGBOUNCER_") != std::string_view::npos) {
@@ -57,6 +57,18 @@ void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const
   }
   if (verdict.notes_dropped > 0 && server.client) {
     server.assumptions.take_back(verdict.notes_dropped, verdict.failed_is_noted, server.client->statements, server.statements);
+  }
+}
+
+// The other workers' servers have it under names of their own, or will be handed what is prepared here.
+void Worker::statement_is_stale(policy::Statement& statement) {
+  ++statement.version;
+  for (unsigned worker = 0; worker < shared_.fleet.size(); ++worker) {
+    if (worker == number_) continue;
+    shared_.fleet.post(worker, [text = statement.text](Worker& other) {
+      if (policy::Statement* same = other.statements_.find(*text)) ++same->version;
+      other.servers_.for_each([&](ServerConnection& server) { server.statements.forget_foreign(*text); });
+    });
   }
 }
 

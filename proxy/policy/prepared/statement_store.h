@@ -37,11 +37,14 @@ struct Statement {
   std::uint64_t id = 0;                  // the server knows it as PGBOUNCER_<id>; never used again
   std::uint32_t users = 0;
   std::uint32_t version = 0;             // grows when what servers have prepared is out of date
-  std::uint64_t proven_for = 0;          // the pool whose server accepted it last; 0: none has
+  std::uint64_t proven_for = 0;          // proof_of the pool whose server accepted it last; 0: none has
   Statement *older = nullptr, *newer = nullptr;   // among those nobody uses
 
   Bytes identity() const { return text->identity; }
 };
+
+// A pool's key as Statement::proven_for: keys begin at 0, which means none there.
+constexpr std::uint64_t proof_of(std::uint64_t pool_key) { return pool_key + 1; }
 
 // Holds a statement in its store. Must not outlive the store.
 class StatementRef {
@@ -79,6 +82,8 @@ class StatementStore {
 
   // The statement of that text, made if need be.
   StatementRef intern(Bytes identity, StatementKind kind = StatementKind::parsed);
+  // The statement of that text; null when there is none.
+  Statement* find(const StatementText& text) const;
   // A name for one more version of a statement on some server.
   std::uint64_t fresh_id() { return std::exchange(next_id_, next_id_ + id_step_); }
 
