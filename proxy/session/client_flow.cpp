@@ -79,34 +79,6 @@ void Worker::fail_login(ClientSession& client) {
 
 // --- the StartupMessage has been read
 
-// Clients of one pool are kept on few workers: see Fleet::place_for_client. True: another worker has this one now.
-bool Worker::move_home(ClientSession& client, Bytes rest) {
-  if (shared_.fleet.size() == 1 || client.settled) return false;
-  client.settled = true;
-  std::string_view database, user;
-  for (const auto& [name, value] : client.login->packet().parameters) {
-    if (name == "database") database = value;
-    else if (name == "user") user = value;
-  }
-  if (database.empty()) database = user;
-  const DatabasePtr entry = database == console_database ? nullptr : config_->database(std::string(database));
-  if (!entry) return false;
-  const std::string_view servers_user = pool_user(*entry, user);
-  const int size = pool_limits(*config_, *entry, servers_user).pool_size;
-  const unsigned home = shared_.fleet.place_for_client(database, servers_user, size);
-  if (home == number_) return false;
-  Buffer said = client.login->take_packet_bytes();
-  append(said, rest);
-  // std::function wants what it holds to be copyable.
-  auto socket = std::make_shared<std::unique_ptr<Detached>>(client.stream->detach());
-  client.stream.reset();
-  end_client(client, CloseReason::handed_over);        // first, so that it never counts twice
-  shared_.fleet.post(home, [socket, said = std::move(said)](Worker& worker) {
-    worker.adopt_client(std::move(*socket), said);
-  });
-  return true;
-}
-
 ClientLogin::Event Worker::on_startup(ClientSession& client, Buffer& answer) {
   ClientLogin& login = *client.login;
   client.phase = ClientPhase::proving;

@@ -1,7 +1,9 @@
-// Servers that change workers, and servers that give way to another pool under a shared limit. Always by age: the
+// Clients and servers that change workers, and servers that give way to another pool under a shared limit. Always by age: the
 // client who has waited longest is served first, wherever it is.
 #include <algorithm>
 
+#include "protocol/startup.h"
+#include "proxy/session/client_login.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
@@ -171,6 +173,34 @@ bool Worker::evict_one_here(const std::vector<PoolKey>& keys) {
   }
   if (!oldest) return false;
   end_server(*static_cast<ServerConnection*>(oldest->connection), CloseReason::evicted);
+  return true;
+}
+
+// Clients of one pool are kept on few workers: see Fleet::place_for_client. True: another worker has this one now.
+bool Worker::move_home(ClientSession& client, Bytes rest) {
+  if (shared_.fleet.size() == 1 || client.settled) return false;
+  client.settled = true;
+  std::string_view database, user;
+  for (const auto& [name, value] : client.login->packet().parameters) {
+    if (name == "database") database = value;
+    else if (name == "user") user = value;
+  }
+  if (database.empty()) database = user;
+  const DatabasePtr entry = database == console_database ? nullptr : config_->database(std::string(database));
+  if (!entry) return false;
+  const std::string_view servers_user = pool_user(*entry, user);
+  const int size = pool_limits(*config_, *entry, servers_user).pool_size;
+  const unsigned home = shared_.fleet.place_for_client(database, servers_user, size);
+  if (home == number_) return false;
+  Buffer said = client.login->take_packet_bytes();
+  append(said, rest);
+  // std::function wants what it holds to be copyable.
+  auto socket = std::make_shared<std::unique_ptr<Detached>>(client.stream->detach());
+  client.stream.reset();
+  end_client(client, CloseReason::handed_over);        // first, so that it never counts twice
+  shared_.fleet.post(home, [socket, said = std::move(said)](Worker& worker) {
+    worker.adopt_client(std::move(*socket), said);
+  });
   return true;
 }
 
