@@ -90,7 +90,7 @@ start_relay() {
 
 # pooler_ini NAME PORT: the same file for every pooler but for its port and its log.
 pooler_ini() {
-  echo '"bench" ""' >"$place/users.txt"
+  echo "\"bench\" \"${user_password:-}\"" >"$place/users.txt"
   cat >"$place/$1.ini" <<END
 [databases]
 bench = host=127.0.0.1 port=$server_port dbname=bench

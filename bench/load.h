@@ -18,6 +18,7 @@ struct LoadPlan {
   const Program* program = nullptr;
   unsigned clients = 1;
   unsigned idle = 0;  // more clients that log in and say nothing
+  unsigned pools = 0;  // not 0: the clients take turns at databases NAME_0 ... NAME_(pools-1)
   unsigned threads = 1;
   unsigned pipeline = 1;  // transactions of one client under way at once
   double rate = 0;        // transactions a second of all clients together; 0: closed loop

@@ -42,7 +42,7 @@ void LoadThread::settle(Client& client) {
 
 void LoadThread::open(Client& client) {
   client.state = Client::State::connecting;
-  client.connection.open(epoll_.get(), *plan_.target, scram_keys_, arrived_);
+  client.connection.open(epoll_.get(), *client.target, scram_keys_, arrived_);
 }
 
 void LoadThread::on_lost(Client& client) {

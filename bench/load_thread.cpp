@@ -37,8 +37,14 @@ LoadThread::LoadThread(const LoadPlan& plan, Gate& gate, unsigned index)
       random_(index + 1) {
   const unsigned active = share(plan.clients, plan.threads, index);
   const unsigned crowd = share(plan.idle, plan.threads, index);
+  for (unsigned i = 0; i < plan.pools; ++i) {
+    pools_.push_back(*plan.target);
+    pools_.back().database += "_" + std::to_string(i);
+  }
   for (unsigned i = 0; i < active + crowd; ++i) {
     clients_.push_back(std::make_unique<Client>());
+    clients_.back()->target =
+        pools_.empty() ? plan.target : &pools_[(i * plan.threads + index) % plan.pools];
     clients_.back()->crowd = i >= active || program_.silent;
   }
   for (std::size_t i = 0; i < program_.steps.size(); ++i)

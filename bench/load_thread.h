@@ -41,6 +41,7 @@ struct Client {
   };
 
   Connection connection{this};
+  const Target* target = nullptr;
   State state = State::connecting;
   bool crowd = false;    // one of LoadPlan::idle
   bool counted = false;  // has been ready once
@@ -114,6 +115,7 @@ class LoadThread {
   Arrived arrived_;
   ScramKeyCache scram_keys_;
   std::minstd_rand random_;
+  std::vector<Target> pools_;  // plan_.target under the names of its pools
   std::vector<std::unique_ptr<Client>> clients_;
   std::priority_queue<Timer> timers_;
 

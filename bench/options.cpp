@@ -30,6 +30,7 @@ What clients say
 How many, how long
   --clients LIST         one number or several for a curve: 1,16,64 (default 16)
   --idle N               N more clients that are logged in and silent
+  --pools N              clients take turns at databases NAME_0 ... NAME_(N-1) instead of NAME
   --rate R               open loop: R transactions a second start whatever happens, and latency
                          counts from the intended start. Default: closed loop
   --arrivals KIND        even (default) or poisson; with --rate
@@ -108,6 +109,7 @@ Values readers_into(RunOptions& o) {
            o.clients.push_back(parse_count("--clients", part, 1, clients_max));
        }},
       {"--idle", [&o](Text v) { o.plan.idle = parse_count("--idle", v, 0, clients_max); }},
+      {"--pools", [&o](Text v) { o.plan.pools = parse_count("--pools", v, 1, clients_max); }},
       {"--rate", [&o](Text v) { o.plan.rate = parse_rate(v); }},
       {"--arrivals", [&o](Text v) { o.plan.poisson = parse_arrivals(v); }},
       {"--threads", [&o](Text v) { o.plan.threads = parse_count("--threads", v, 1, 256); }},

@@ -266,7 +266,7 @@ const Setting table[] = {
     {NAMED(user), .fallback = {}, .applies = restart, .help = "User to become at start."},
     {NAMED(verbose), .fallback = {}, .applies = at_once,
      .help = "0: usual, 1: DEBUG lines too, 2 and 3: NOISE lines too.", .lowest = 0},
-    {NAMED(workers), .fallback = "1", .applies = restart,
+    {NAMED(workers), .fallback = "0", .applies = restart,
      .help = "Threads that serve clients (0 = one per core).", .lowest = 0, .highest = 1024},
 };
 // clang-format on

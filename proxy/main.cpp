@@ -1,4 +1,5 @@
 // From the command line to a running process.
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -85,6 +86,8 @@ std::string version_text() {
 
 int main(int argc, char** argv) {
   using pgweir::Options;
+  // Large buffers go back to the system when they are freed; by default the first one makes all later ones stay.
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   std::signal(SIGPIPE, SIG_IGN);   // a reader of our log that goes away must not take us with it
   const Options options = pgweir::read_options(argc, argv);
   switch (options.action) {

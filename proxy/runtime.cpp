@@ -126,13 +126,25 @@ void Runtime::post(unsigned worker, Task task) {
   core.loop.mailbox()->post([&core, task = std::move(task)] { task(core.worker); });
 }
 
-unsigned Runtime::place_for_client() {
-  if (cores_.size() == 1) return 0;
-  const auto least = std::min_element(cores_.begin(), cores_.end(), [](const auto& a, const auto& b) {
-    return a->clients.load(std::memory_order_relaxed) < b->clients.load(std::memory_order_relaxed);
-  });
-  (*least)->clients.fetch_add(1, std::memory_order_relaxed);
-  return static_cast<unsigned>(least - cores_.begin());
+// A pool lives on as many workers as its servers can keep busy, beginning with one that its name chooses. A pooler's
+// share of a transaction is a fourth of the server's at most: four servers never need more than one worker, and on
+// more of them a server would have to change workers for almost every transaction.
+unsigned Runtime::place_for_client(std::string_view database, std::string_view user, int pool_size) {
+  constexpr unsigned servers_per_worker = 4;
+  const unsigned wanted = (static_cast<unsigned>(std::max(pool_size, 0)) + servers_per_worker - 1) / servers_per_worker;
+  const unsigned span = pool_size <= 0 ? size() : std::clamp(wanted, 1u, size());
+  const std::size_t first = std::hash<std::string_view>{}(database) * 31 + std::hash<std::string_view>{}(user);
+  Core* best = nullptr;
+  unsigned chosen = 0;
+  for (unsigned i = 0; i < span; ++i) {
+    const unsigned number = static_cast<unsigned>((first + i) % size());
+    Core& core = *cores_[number];
+    if (best && core.clients.load(std::memory_order_relaxed) >= best->clients.load(std::memory_order_relaxed)) continue;
+    best = &core;
+    chosen = number;
+  }
+  best->clients.fetch_add(1, std::memory_order_relaxed);
+  return chosen;
 }
 
 std::uint64_t Runtime::random_secret() {

@@ -36,7 +36,7 @@ class Runtime final : public Fleet, public ProcessPort {
   // --- Fleet
   unsigned size() const override { return static_cast<unsigned>(cores_.size()); }
   void post(unsigned worker, Task task) override;
-  unsigned place_for_client() override;
+  unsigned place_for_client(std::string_view database, std::string_view user, int pool_size) override;
   std::uint64_t next_id() override { return next_id_.fetch_add(1, std::memory_order_relaxed); }
   std::uint64_t random_secret() override;
   void on_tick(Worker& worker) override;

@@ -42,15 +42,21 @@ constexpr std::array<Counter, 12> counters = {{
      "client_login_count", "avg_client_login_count", "client_login_count"},
 }};
 
+// Ours, at the end of the rows: servers that went from one worker to another.
+constexpr compose::Column total_handed_over{"total_handed_over_count", numeric};
+constexpr compose::Column handed_over{"handed_over_count", numeric};
+
 template <std::string_view Counter::*Name>
-constexpr std::array<compose::Column, 13> columns_named() {
-  std::array<compose::Column, 13> columns{{{"database"}}};
+constexpr std::array<compose::Column, 14> columns_named() {
+  std::array<compose::Column, 14> columns{{{"database"}}};
   for (std::size_t i = 0; i < counters.size(); ++i) columns[i + 1] = {counters[i].*Name, numeric};
+  columns.back() = handed_over;
   return columns;
 }
 
-constexpr std::array<compose::Column, 25> both_columns() {
-  std::array<compose::Column, 25> columns{{{"database"}}};
+constexpr std::array<compose::Column, 26> both_columns() {
+  std::array<compose::Column, 26> columns{{{"database"}}};
+  columns.back() = total_handed_over;
   for (std::size_t i = 0; i < counters.size(); ++i) {
     columns[i + 1] = {counters[i].stats_total, numeric};
     columns[i + 13] = {counters[i].stats_average, numeric};
@@ -90,7 +96,9 @@ std::vector<Row> rows(const ShowContext& context) {
   for (const auto& [name, stats] : by_database(context)) {
     Row row{name};
     if (total) add_cells(row, stats.total);
-    if (average) add_cells(row, averages(stats.last_period, context.last_period));
+    const PoolStats average_stats = averages(stats.last_period, context.last_period);
+    if (average) add_cells(row, average_stats);
+    row.push_back(number((total ? stats.total : average_stats).handed_over));
     result.push_back(std::move(row));
   }
   return result;

@@ -20,7 +20,7 @@ class Uring {
   // 32 KiB as in the epoll loop. So many that a batch of receives finds room; few enough to stay in
   // the cache.
   static constexpr std::size_t buffer_size = 32 * 1024;
-  static constexpr unsigned buffers = 32;
+  static constexpr unsigned buffers = 16;
   static constexpr int buffer_group = 0;
 
   Uring() = default;

@@ -11,6 +11,9 @@
 namespace pgweir {
 namespace {
 
+// Who sends no more than this at a time is not in the middle of something large.
+constexpr int small_message = 4096;
+
 std::uint32_t slot_of(std::uint64_t key) {
   return static_cast<std::uint32_t>(key >> 8);
 }
@@ -83,10 +86,12 @@ void UringLoop::received(std::uint32_t number, const Completion& completion) {
     if (completion.res <= 0) {
       stream_ended(number, -completion.res);
     } else if (stream->paused_ || stream->parked_) {
+      slots_[number].bulk = true;
       stream->park(ring_->bytes(completion.flags, completion.res));
       slot_changed(number);  // only now does pausing cost a cancel
     } else {
       ++counters_.receives;
+      if (completion.res < small_message) slots_[number].bulk = false;
       events_->on_bytes(stream->token_, ring_->bytes(completion.flags, completion.res));
       events_->on_turn_end();
     }

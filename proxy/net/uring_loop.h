@@ -39,6 +39,7 @@ class UringLoop final : public SocketLoop {
     std::uint8_t cancelling = 0;
     bool closes_fd = false;  // the stream has been destroyed: its fd is closed with the last word
     bool changed = false;    // in changed_
+    bool bulk = false;       // it is read buffer by buffer: much came while nobody wanted to read
   };
   struct Completion {
     std::uint64_t key;

@@ -62,7 +62,9 @@ void UringLoop::ask(std::uint32_t number, Work work) {
   Slot& slot = slots_[number];
   io_uring_sqe& entry = ring_->entry();
   if (work == receiving) {
-    io_uring_prep_recv_multishot(&entry, slot.fd, nullptr, 0, 0);
+    // Of a receive that stays armed a pause meets a megabyte on its way, which must then be kept.
+    if (slot.bulk) io_uring_prep_recv(&entry, slot.fd, nullptr, 0, 0);
+    else io_uring_prep_recv_multishot(&entry, slot.fd, nullptr, 0, 0);
     entry.flags |= IOSQE_BUFFER_SELECT;
     entry.buf_group = Uring::buffer_group;
   } else {

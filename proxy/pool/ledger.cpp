@@ -113,11 +113,20 @@ void Ledger::publish_blocked(PoolAccount& pool, unsigned worker, BindingLimit li
 }
 
 unsigned Ledger::hungrier_worker(const PoolAccount& pool, unsigned self, TimePoint older_than) const {
+  constexpr Duration step = milliseconds(1);
   unsigned best = workers_max;
   std::int64_t best_since = older_than.time_since_epoch().count();
   for (unsigned worker = 0; worker < workers_; ++worker) {
-    const std::int64_t since = pool.oldest_wait[worker].load(std::memory_order_relaxed);
-    if (worker != self && since != 0 && since < best_since) {
+    if (worker == self) continue;
+    std::int64_t since = pool.oldest_wait[worker].load(std::memory_order_seq_cst);
+    if (since == 0) continue;
+    const std::int32_t coming = pool.coming[worker].load(std::memory_order_seq_cst);
+    if (coming > 0) {
+      const bool nobody_here = older_than == TimePoint::max();
+      if (nobody_here && coming >= pool.waiting[worker].load(std::memory_order_seq_cst)) continue;
+      since += coming * step.count();
+    }
+    if (since < best_since) {
       best = worker;
       best_since = since;
     }

@@ -53,6 +53,8 @@ struct PoolAccount {
   // How many idle servers each worker has.
   std::array<std::atomic<std::int32_t>, workers_max> idle{};
   std::atomic<int> hungry_workers{0};    // how many of oldest_wait are set
+  // How many clients wait on each worker, and how many servers are on their way there.
+  std::array<std::atomic<std::int32_t>, workers_max> waiting{}, coming{};
 };
 
 // What pools of one database, or of one user, share.
@@ -84,6 +86,10 @@ class Ledger {
   // A booked server is gone. Returns who may now be able to open one, the longest waiting first.
   std::vector<Poke> give_back(PoolAccount& pool);
 
+  // Publishes how many of this pool's clients wait there; to be called before publish_wait.
+  static void publish_waiting(PoolAccount& pool, unsigned worker, std::size_t count) {
+    pool.waiting[worker].store(static_cast<std::int32_t>(count), std::memory_order_seq_cst);
+  }
   // Publishes since when `worker`'s oldest client of this pool waits (TimePoint{}: nobody does).
   void publish_wait(PoolAccount& pool, unsigned worker, TimePoint oldest);
   // Says that this worker's waiters are kept from a server by `limit` (none: no longer).
@@ -92,7 +98,14 @@ class Ledger {
     pool.idle[worker].store(idle, std::memory_order_seq_cst);
   }
 
-  // Another worker whose oldest waiter of this pool waits since before `older_than`; workers_max: none.
+  // A server goes to that worker, or has arrived there.
+  static void publish_coming(PoolAccount& pool, unsigned worker, int change) {
+    pool.coming[worker].fetch_add(change, std::memory_order_seq_cst);
+  }
+
+  // Another worker whose oldest waiter of this pool waits since before `older_than`; workers_max: none. Where servers
+  // are on their way the oldest are taken for served: each counts for a millisecond of age, and with no limit of age
+  // (TimePoint::max()) no more go there than clients wait.
   unsigned hungrier_worker(const PoolAccount& pool, unsigned self, TimePoint older_than) const;
   // Another worker with an idle server of this pool; workers_max: none.
   unsigned worker_with_idle(const PoolAccount& pool, unsigned self) const;

@@ -65,6 +65,7 @@ void Pool::dequeue(Waiter& waiter) { waiters_.remove(waiter); }
 void Pool::publish_wait(Ledger& ledger) {
   const Waiter* oldest = paused ? nullptr : waiters_.front();
   const TimePoint since = oldest ? oldest->since : TimePoint{};
+  if (oldest || published_wait_ != TimePoint{}) Ledger::publish_waiting(account_, worker_, waiters_.size());
   if (since != published_wait_) ledger.publish_wait(account_, worker_, since);
   published_wait_ = since;
   if (!oldest) publish_blocked(ledger, BindingLimit::none);

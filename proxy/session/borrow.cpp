@@ -74,7 +74,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   const std::string settings = policy::difference(shared_.tracked, client.parameters, server.facts.parameters);
   if (settings.empty()) {
     update_reading(client);
-    return;
+    return feed_others(desk);
   }
   client.phase = ClientPhase::preparing;
   start_job(server, ServerJob::setup, settings);
@@ -172,7 +172,8 @@ void Worker::make_available(ServerConnection& server) {
   Waiter* waiter = desk.pool.paused ? nullptr : desk.pool.waiters().front();
   if (!waiter) {
     desk.pool.shelve(server.pooled, loop_.now());
-    return publish(desk);
+    publish(desk);
+    return feed_others(desk);
   }
   auto& client = *static_cast<ClientSession*>(waiter->session);
   grant(server.pooled, client);

@@ -50,6 +50,7 @@ void Worker::on_login_bytes(ClientSession& client, Bytes input) {
   auto event = ClientLogin::Event::more;
   do {
     event = client.login->on_bytes(input, answer);
+    if (event == ClientLogin::Event::startup && move_home(client, input)) return;
     if (event == ClientLogin::Event::startup) event = on_startup(client, answer);
     if (client.phase == ClientPhase::leaving) return;
     if (event == ClientLogin::Event::cancel) {

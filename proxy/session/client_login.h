@@ -50,6 +50,8 @@ class ClientLogin {
   // Valid after startup or cancel, as long as this login.
   const StartupPacket& packet() const { return packet_; }
   bool nothing_received() const { return nothing_received_; }
+  // The StartupMessage as it came, for another login to read it again. This one is over.
+  Buffer take_packet_bytes() { return std::move(packet_bytes_); }
   CloseReason failure() const { return failure_; }
   const std::string& failure_text() const { return failure_text_; }   // empty: the reason's own
   const std::string& failure_detail() const { return failure_detail_; } // for the log only

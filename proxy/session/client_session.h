@@ -66,6 +66,7 @@ struct ClientSession {
   bool unix_socket = false;
   bool repeated = false;         // its held bytes are a batch that a server has refused once
   bool stalled = false;          // its bytes are held until its server has answered what it was sent
+  bool settled = false;          // it is on the worker where its pool is
   bool in_query = false;         // query_since is running
   WaitReason wait_reason = WaitReason::pool_size;   // while it is queued
   bool in_transaction = false;   // xact_since is running

@@ -1,7 +1,9 @@
-// Servers that change workers, and servers that give way to another pool under a shared limit. Always by age: the
+// Clients and servers that change workers, and servers that give way to another pool under a shared limit. Always by age: the
 // client who has waited longest is served first, wherever it is.
 #include <algorithm>
 
+#include "protocol/startup.h"
+#include "proxy/session/client_login.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
@@ -59,9 +61,21 @@ bool Worker::leave_place_to_older(PoolDesk& desk) {
   return true;
 }
 
+// A server has just been shelved. Whoever began to wait elsewhere before that was published has seen no idle server,
+// and must be seen now: of the two who write first and then look, one sees the other.
+void Worker::feed_others(PoolDesk& desk) {
+  if (shared_.fleet.size() == 1 || !Ledger::anyone_hungry(desk.pool.account())) return;
+  PooledServer* pooled = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
+  if (!pooled) return;
+  const unsigned worker = shared_.ledger.hungrier_worker(desk.pool.account(), number_, TimePoint::max());
+  auto& server = *static_cast<ServerConnection*>(pooled->connection);
+  if (worker != workers_max && server.framer.between_messages()) hand_over(server, worker);
+}
+
 void Worker::hand_over(ServerConnection& server, unsigned worker) {
   PoolDesk& desk = *server.desk;
   ++desk.stats.handed_over;
+  Ledger::publish_coming(desk.pool.account(), worker, 1);
   server.facts.close_needed = server.pooled.close_needed;
   server.facts.statements = server.statements.hand_over();
   auto socket = std::make_shared<std::unique_ptr<Detached>>(server.stream->detach());
@@ -75,6 +89,7 @@ void Worker::hand_over(ServerConnection& server, unsigned worker) {
 void Worker::receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Detached> socket) {
   auto found = desks_.find(key);
   PoolAccount& account = *shared_.ledger.find(key);
+  Ledger::publish_coming(account, number_, -1);
   if (found == desks_.end() || stopping_) {
     spread_pokes(shared_.ledger.give_back(account));
     return;
@@ -137,8 +152,12 @@ bool Worker::make_room(PoolDesk& desk, BindingLimit limit) {
   if (evict_one_here(keys)) return true;
   if (shared_.fleet.size() == 1 || loop_.now() - desk.asked_to_evict_at < evict_pause) return false;
   desk.asked_to_evict_at = loop_.now();
-  for (unsigned worker = 0; worker < shared_.fleet.size(); ++worker) {
-    if (worker != number_) shared_.fleet.post(worker, [keys](Worker& other) { other.evict_one_here(keys); });
+  // One worker, so that no more than one connection is closed.
+  for (const PoolKey key : keys) {
+    const unsigned worker = shared_.ledger.worker_with_idle(*shared_.ledger.find(key), number_);
+    if (worker == workers_max) continue;
+    shared_.fleet.post(worker, [keys](Worker& other) { other.evict_one_here(keys); });
+    break;
   }
   return false;
 }
@@ -154,6 +173,34 @@ bool Worker::evict_one_here(const std::vector<PoolKey>& keys) {
   }
   if (!oldest) return false;
   end_server(*static_cast<ServerConnection*>(oldest->connection), CloseReason::evicted);
+  return true;
+}
+
+// Clients of one pool are kept on few workers: see Fleet::place_for_client. True: another worker has this one now.
+bool Worker::move_home(ClientSession& client, Bytes rest) {
+  if (shared_.fleet.size() == 1 || client.settled) return false;
+  client.settled = true;
+  std::string_view database, user;
+  for (const auto& [name, value] : client.login->packet().parameters) {
+    if (name == "database") database = value;
+    else if (name == "user") user = value;
+  }
+  if (database.empty()) database = user;
+  const DatabasePtr entry = database == console_database ? nullptr : config_->database(std::string(database));
+  if (!entry) return false;
+  const std::string_view servers_user = pool_user(*entry, user);
+  const int size = pool_limits(*config_, *entry, servers_user).pool_size;
+  const unsigned home = shared_.fleet.place_for_client(database, servers_user, size);
+  if (home == number_) return false;
+  Buffer said = client.login->take_packet_bytes();
+  append(said, rest);
+  // std::function wants what it holds to be copyable.
+  auto socket = std::make_shared<std::unique_ptr<Detached>>(client.stream->detach());
+  client.stream.reset();
+  end_client(client, CloseReason::handed_over);        // first, so that it never counts twice
+  shared_.fleet.post(home, [socket, said = std::move(said)](Worker& worker) {
+    worker.adopt_client(std::move(*socket), said);
+  });
   return true;
 }
 

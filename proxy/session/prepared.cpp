@@ -341,6 +341,10 @@ const policy::ServerStatements::Prepared* Worker::prepare(ClientSession& client,
     }
     if (!close_there(client, *server.statements.remove(*statement), run)) return nullptr;
   }
+  // Another worker had the server, and found what we prepared there out of date.
+  if (auto old = server.statements.remove_foreign(statement->id); old && !close_there(client, std::move(*old), run)) {
+    return nullptr;
+  }
   if (!drop_surplus(client, max - 1, run)) return nullptr;
   const ServerName name(statement->id);
   if (statement->text->kind == policy::StatementKind::sql) {

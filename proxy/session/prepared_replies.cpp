@@ -46,6 +46,18 @@ void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const
   }
 }
 
+// The other workers' servers have it under names of their own, or will be handed what is prepared here.
+void Worker::statement_is_stale(policy::Statement& statement) {
+  ++statement.version;
+  for (unsigned worker = 0; worker < shared_.fleet.size(); ++worker) {
+    if (worker == number_) continue;
+    shared_.fleet.post(worker, [text = statement.text](Worker& other) {
+      if (policy::Statement* same = other.statements_.find(*text)) ++same->version;
+      other.servers_.for_each([&](ServerConnection& server) { server.statements.forget_foreign(*text); });
+    });
+  }
+}
+
 // ... that names a prepared statement.
 void Worker::on_marked_failed(ServerConnection& server, const ReportView& report, const ReplyVerdict& verdict) {
   const std::uint64_t id = verdict.mark & ((std::uint64_t{1} << mark_id_bits) - 1);
@@ -55,12 +67,12 @@ void Worker::on_marked_failed(ServerConnection& server, const ReportView& report
   const bool of_query = server.sql.query_under_way && !server.swallowing;
   if (report.sqlstate() == "0A000" && report.field('R') == "RevalidateCachedQuery") {
     // "cached plan must not change result type": from now on it is prepared anew wherever it is used.
-    if (statement) ++statement->version;
+    if (statement) statement_is_stale(*statement);
     if (statement && !portal && !of_query && repeat_batch(server)) return;
-    if (portal && portal->about) ++portal->about->version;
+    if (portal && portal->about) statement_is_stale(*portal->about);
     for (const policy::SqlRename& rename : server.sql.renames) {
       policy::Statement* named = of_query && rename.id != id ? server.statements.by_id(rename.id) : nullptr;
-      if (named) ++named->version;
+      if (named) statement_is_stale(*named);
     }
   }
   if (report.sqlstate() == "26000") server.statements.suspect_all();

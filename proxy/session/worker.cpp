@@ -49,14 +49,11 @@ Worker::~Worker() { end_all(); }
 // --- events
 
 void Worker::on_accepted(std::unique_ptr<Detached> socket) {
-  const unsigned target = shared_.fleet.place_for_client();
-  if (target == number_) return adopt_client(std::move(socket));
-  // std::function wants what it holds to be copyable.
-  auto parcel = std::make_shared<std::unique_ptr<Detached>>(std::move(socket));
-  shared_.fleet.post(target, [parcel](Worker& worker) { worker.adopt_client(std::move(*parcel)); });
+  // It moves when its StartupMessage tells which pool it wants.
+  adopt_client(std::move(socket));
 }
 
-void Worker::adopt_client(std::unique_ptr<Detached> socket) {
+void Worker::adopt_client(std::unique_ptr<Detached> socket, Bytes said) {
   ClientSession& client = clients_.make();
   client.id = shared_.fleet.next_id();
   client.connected_at = client.request_at = client.idle_since = loop_.now();
@@ -69,6 +66,8 @@ void Worker::adopt_client(std::unique_ptr<Detached> socket) {
   if (!client.stream) return end_client(client, CloseReason::client_wrote_nothing);
   client.unix_socket = client.stream->remote().family == Endpoint::Family::unix_socket;
   client.place = place_of(client.stream.get());
+  client.settled = !said.empty();
+  if (client.settled) on_client_bytes(client, said);
 }
 
 void Worker::on_bytes(Token token, Bytes bytes) {
@@ -175,7 +174,7 @@ void Worker::end_client(ClientSession& client, CloseReason reason, const std::st
   const std::string words = text.empty() ? std::string(row.text) : text;
   const Globals& globals = config_->globals;
   const bool silent = reason == CloseReason::client_wrote_nothing || reason == CloseReason::job_done ||
-                      reason == CloseReason::cancel_wait_timeout;
+                      reason == CloseReason::cancel_wait_timeout || reason == CloseReason::handed_over;
   if (globals.log_disconnections && !silent) {
     log_client(log::Level::log, client, "closing because: {} (age={}s)", words,
                count_s(loop_.now() - client.connected_at));

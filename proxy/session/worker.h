@@ -47,8 +47,8 @@ class Fleet {
   virtual unsigned size() const = 0;
   // Runs the task on that worker's thread, in a later turn. Order between two workers is kept.
   virtual void post(unsigned worker, Task task) = 0;
-  // The worker that a newly accepted client goes to.
-  virtual unsigned place_for_client() = 0;
+  // The worker that is to serve a client of that pool, whose size is `pool_size` (0: unlimited).
+  virtual unsigned place_for_client(std::string_view database, std::string_view user, int pool_size) = 0;
   virtual std::uint64_t next_id() = 0;         // clients and servers, one counter
   virtual void on_tick(Worker& worker) = 0;    // once per tick of each worker, on its thread
   virtual std::uint64_t random_secret() = 0;   // nobody can guess it: cancel keys, salts, nonces
@@ -99,8 +99,8 @@ class Worker final : public LoopEvents {
   void on_tick() override;
   void on_turn_end() override;
 
-  // A client that worker `from` has accepted.
-  void adopt_client(std::unique_ptr<Detached> socket);
+  // A client from now on; `said` is what another worker has read of it, a StartupMessage first.
+  void adopt_client(std::unique_ptr<Detached> socket, Bytes said = {});
 
   // --- for the console and the process, on this thread
   unsigned number() const { return number_; }
@@ -168,6 +168,7 @@ class Worker final : public LoopEvents {
   void on_login_bytes(ClientSession& client, Bytes bytes);
   void from_console_client(ClientSession& client, Bytes bytes);
   ClientLogin::Event on_startup(ClientSession& client, Buffer& answer);
+  bool move_home(ClientSession& client, Bytes rest);
   bool read_startup_parameters(ClientSession& client);
   bool read_startup_options(ClientSession& client, std::string_view text);
   bool take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value);
@@ -266,6 +267,7 @@ class Worker final : public LoopEvents {
   bool repeat_batch(ServerConnection& server);
   void on_marked_failed(ServerConnection& server, const ReportView& report, const ReplyVerdict& verdict);
   bool correct_error(ServerConnection& server, const Piece& piece, Run& to_client);
+  void statement_is_stale(policy::Statement& statement);
   void resume_stalled(ClientSession& client);
   bool may_be_repeated(ClientSession& client) const;
   static void keep_batch(ServerConnection& server, Bytes batch);
@@ -303,6 +305,7 @@ class Worker final : public LoopEvents {
   bool evict_one_here(const std::vector<PoolKey>& keys);
   void publish(PoolDesk& desk);
   bool hand_over_if_hungrier(ServerConnection& server);
+  void feed_others(PoolDesk& desk);
   bool leave_place_to_older(PoolDesk& desk);
   void hand_over(ServerConnection& server, unsigned worker);
   void receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Detached> socket);

@@ -84,7 +84,7 @@ TEST_CASE("the defaults are PgBouncer's") {
   CHECK(!g.auth_file);
   CHECK(!g.user);
   CHECK(g.log_min_duration_statement == 1000);
-  CHECK(g.workers == 1);
+  CHECK(g.workers == 0);
   CHECK(g.server_connect_parallel == 8);
   CHECK(g.server_lifetime_jitter == 10);
 }

@@ -19,7 +19,7 @@ def pgbench_command(pooler, protocol, clients, seconds):
 
 
 def counts_during(pooler, seconds, command):
-    """System calls of the pooler by name, and the number of transactions pgbench reports."""
+    """System calls of the pooler by name, the number of transactions, and of servers that changed workers."""
     report = pooler.folder / "strace.txt"
     load = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             env=dict(os.environ, PGPASSWORD="zzzz"))
@@ -33,9 +33,10 @@ def counts_during(pooler, seconds, command):
     load.communicate()
     if not report.exists() or "ptrace" in complaint:
         pytest.skip(f"strace cannot attach here: {complaint.strip()}")
-    def done(rows):
-        return sum(int(row["xact_count"]) for row in rows if row["database"] == "p0")
-    return {name: int(calls) for calls, name in COUNTED.findall(report.read_text())}, done(after) - done(before)
+    def done(column):
+        return sum(sign * int(row[column]) for sign, rows in ((1, after), (-1, before)) for row in rows if row["database"] == "p0")
+    counts = {name: int(calls) for calls, name in COUNTED.findall(report.read_text())}
+    return counts, done("xact_count"), done("handed_over_count")
 
 
 @pytest.mark.ours
@@ -44,14 +45,18 @@ def counts_during(pooler, seconds, command):
 @pytest.mark.parametrize("clients", [8, 48])
 def test_a_transaction_costs_two_reads_two_writes_and_the_waits(pooler, protocol, clients):
     p = pooler(pool_mode="transaction", default_pool_size=20)
-    calls, transactions = counts_during(p, 2, pgbench_command(p, protocol, clients, seconds=4))
+    calls, transactions, moved = counts_during(p, 2, pgbench_command(p, protocol, clients, seconds=4))
     reads = sum(calls.get(name, 0) for name in ("recvfrom", "recvmsg", "read"))
     writes = sum(calls.get(name, 0) for name in ("sendto", "sendmsg", "write", "writev"))
     # A little around the counted seconds is the console's own, and the tracer's coming and going.
     assert transactions > 100
-    assert reads <= 2.1 * transactions + 50 and writes <= 2.1 * transactions + 50, calls
-    assert calls.get("epoll_wait", 0) <= 2.1 * transactions + 50 and calls.get("epoll_ctl", 0) <= 0.05 * transactions + 50, calls
-    assert calls.get("io_uring_enter", 0) <= 2.1 * transactions + 50, calls
+    # A server that changes workers: out of one epoll and into the other, a bell rung and silenced; the worker that
+    # takes it may have slept. Another bell asks for it.
+    assert moved <= 0.4 * transactions, (moved, transactions)
+    assert reads <= 2.1 * transactions + 2 * moved + 50 and writes <= 2.1 * transactions + 2 * moved + 50, calls
+    assert calls.get("epoll_wait", 0) <= 2.1 * transactions + moved + 50, calls
+    assert calls.get("epoll_ctl", 0) <= 0.05 * transactions + 2 * moved + 50, calls
+    assert calls.get("io_uring_enter", 0) <= 2.1 * transactions + 2 * moved + 50, calls
     named = {"recvfrom", "recvmsg", "read", "sendto", "sendmsg", "write", "writev", "epoll_wait", "epoll_ctl", "io_uring_enter"}
     others = sum(count for name, count in calls.items() if name not in named and name != "total")
     assert others <= 0.05 * transactions + 100, calls

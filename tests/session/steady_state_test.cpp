@@ -44,7 +44,7 @@ struct FlatLoop final : Loop, Connector {
 struct FlatFleet final : Fleet {
   unsigned size() const override { return 1; }
   void post(unsigned, Task) override {}
-  unsigned place_for_client() override { return 0; }
+  unsigned place_for_client(std::string_view, std::string_view, int) override { return 0; }
   std::uint64_t next_id() override { return ++last; }
   void on_tick(Worker&) override {}
   std::uint64_t random_secret() override { return ++last; }

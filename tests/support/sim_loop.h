@@ -221,7 +221,9 @@ class SimFleet final : public Fleet {
   unsigned size() const override { return size_; }
   void set_size(unsigned size) { size_ = size; }
   void post(unsigned worker, Task task) override;
-  unsigned place_for_client() override { return static_cast<unsigned>(next_place_++ % size_); }
+  unsigned place_for_client(std::string_view, std::string_view, int) override {
+    return static_cast<unsigned>(next_place_++ % size_);
+  }
   std::uint64_t next_id() override { return ++last_id_; }
   void on_tick(Worker&) override {}
   std::uint64_t random_secret() override { return secrets_.next(); }

@@ -1,15 +1,25 @@
 #include "proxy/policy/prepared/server_statements.h"
 
 namespace pgweir::policy {
+namespace {
+
+// What is out of date must be closed there, not used: no statement has this text.
+const SharedText& out_of_date() {
+  static const SharedText text = std::make_shared<StatementText>();
+  return text;
+}
+
+bool same(const StatementText& a, const StatementText& b) {
+  return a.hash == b.hash && a.kind == b.kind && a.identity == b.identity;
+}
+
+}  // namespace
 
 ServerStatements::Prepared* ServerStatements::find(const Statement& statement) {
   if (const auto found = by_statement_.find(&statement); found != by_statement_.end()) return &*found->second;
   if (foreign_ == 0) return nullptr;
   for (auto at = by_age_.begin(); at != by_age_.end(); ++at) {
-    if (at->statement || at->text->hash != statement.text->hash || at->text->kind != statement.text->kind ||
-        at->text->identity != statement.text->identity) {
-      continue;
-    }
+    if (at->statement || !same(*at->text, *statement.text)) continue;
     at->statement = StatementRef(const_cast<Statement*>(&statement));
     at->version = statement.version;
     --foreign_;
@@ -82,9 +92,7 @@ std::vector<ForeignStatement> ServerStatements::hand_over() const {
   std::vector<ForeignStatement> all;
   all.reserve(by_age_.size());
   for (const Prepared& prepared : by_age_) {
-    // One that is out of date must be closed there, not used: no statement has its text.
-    static const SharedText out_of_date = std::make_shared<StatementText>();
-    all.push_back({prepared.stale() ? out_of_date : prepared.text, prepared.id});
+    all.push_back({prepared.stale() ? out_of_date() : prepared.text, prepared.id});
   }
   return all;
 }
@@ -94,6 +102,25 @@ void ServerStatements::take_over(const std::vector<ForeignStatement>& statements
     by_age_.push_back({StatementRef(), one.text, one.id, 0, 0});
     ++foreign_;
   }
+}
+
+void ServerStatements::forget_foreign(const StatementText& text) {
+  if (foreign_ == 0) return;
+  for (Prepared& prepared : by_age_) {
+    if (!prepared.statement && same(*prepared.text, text)) prepared.text = out_of_date();
+  }
+}
+
+std::optional<ServerStatements::Prepared> ServerStatements::remove_foreign(std::uint64_t id) {
+  if (foreign_ == 0) return std::nullopt;
+  for (auto at = by_age_.begin(); at != by_age_.end(); ++at) {
+    if (at->statement || at->id != id) continue;
+    std::optional<Prepared> taken(std::move(*at));
+    by_age_.erase(at);
+    --foreign_;
+    return taken;
+  }
+  return std::nullopt;
 }
 
 }  // namespace pgweir::policy

@@ -51,6 +51,10 @@ class ServerStatements {
 
   std::vector<ForeignStatement> hand_over() const;
   void take_over(const std::vector<ForeignStatement>& statements);
+  // A foreign one of that text is out of date.
+  void forget_foreign(const StatementText& text);
+  // Takes a foreign one off the table that has a name which is about to be given anew.
+  std::optional<Prepared> remove_foreign(std::uint64_t id);
 
   // The server's unnamed statement is what its client believes it to be.
   bool unnamed_is_the_clients = false;

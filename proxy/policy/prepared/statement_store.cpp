@@ -26,6 +26,11 @@ StatementStore::~StatementStore() {
   PGWEIR_CHECK(bytes_ == unused_bytes_);      // every StatementRef is gone
 }
 
+Statement* StatementStore::find(const StatementText& text) const {
+  const auto found = statements_.find(Key{text.hash, text.identity, text.kind});
+  return found == statements_.end() ? nullptr : found->get();
+}
+
 StatementRef StatementStore::intern(Bytes identity, StatementKind kind) {
   const Key key{hash_(identity), identity, kind};
   if (auto found = statements_.find(key); found != statements_.end()) return StatementRef(found->get());

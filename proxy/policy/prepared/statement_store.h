@@ -84,6 +84,8 @@ class StatementStore {
 
   // The statement of that text, made if need be.
   StatementRef intern(Bytes identity, StatementKind kind = StatementKind::parsed);
+  // The statement of that text; null when there is none.
+  Statement* find(const StatementText& text) const;
   // A name for one more version of a statement on some server.
   std::uint64_t fresh_id() { return std::exchange(next_id_, next_id_ + id_step_); }
 
