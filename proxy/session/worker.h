@@ -6,6 +6,7 @@
 //   relay.cpp        bytes between the two sides      server_flow.cpp  connecting, login, the pooler's own queries
 //   borrow.cpp       who gets which server            hand_over.cpp    servers that change workers, eviction
 //   sweep.cpp        time limits                      cancel.cpp       CancelRequests
+//   tls.cpp          TLS towards clients, servers and with cancel requests
 //   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
 #pragma once
 
@@ -90,6 +91,7 @@ class Worker final : public LoopEvents {
   // --- LoopEvents
   void on_bytes(Token token, Bytes bytes) override;
   void on_writable(Token token) override;
+  void on_secured(Token token) override;
   void on_closed(Token token, int error) override;
   void on_connected(Token token, std::unique_ptr<Stream> stream) override;
   void on_connect_failed(Token token, const std::string& reason) override;
@@ -291,6 +293,7 @@ class Worker final : public LoopEvents {
 
   // --- servers (server_flow.cpp)
   void connect(ServerConnection& server);
+  void begin_connect(ServerConnection& server);
   void on_server_connected(ServerConnection& server);
   void say_goodbye(ServerConnection& server);
   void on_server_login_bytes(ServerConnection& server, Bytes input);
@@ -302,6 +305,19 @@ class Worker final : public LoopEvents {
   void on_job_done(ServerConnection& server);
   void on_server_gone(ServerConnection& server, int error);
   void send_to_server(ServerConnection& server, Bytes bytes);
+
+  // --- tls.cpp
+  bool offers_tls(const ClientSession& client) const;
+  void begin_client_tls(ClientSession& client, Bytes received);
+  bool wants_tls(const ServerConnection& server) const;
+  void greet_server(ServerConnection& server);
+  void begin_server_tls(ServerConnection& server, bool direct);
+  void on_tls_answer(ServerConnection& server, Bytes input);
+  void start_login(ServerConnection& server);
+  bool try_other_encryption(ServerConnection& server, const std::string& sqlstate);
+  void greet_for_cancel(CancelJob& job);
+  void begin_cancel_tls(CancelJob& job, bool direct);
+  void on_cancel_bytes(CancelJob& job, Bytes input);
 
   // --- commands.cpp
   void remove_database(PoolDesk& desk);
@@ -315,6 +331,7 @@ class Worker final : public LoopEvents {
   void cancel_queued(ClientSession& client);
   void open_cancel(ServerConnection& target, unsigned from, Token requester);
   void on_cancel_connected(CancelJob& job, std::unique_ptr<Stream> stream);
+  void send_cancel(CancelJob& job);
   void finish_cancel(CancelJob& job, const char* why);
   void requester_done(unsigned from, Token requester);
   void sweep_cancels(TimePoint now);
