@@ -218,15 +218,12 @@ bool TlsContext::load_own(const TlsSettings& settings, TlsMistake& mistake) {
   }
   // Without a terminal, a key with a pass phrase must fail instead of asking.
   SSL_CTX_set_default_passwd_cb(context_, [](char*, int, int, void*) { return 0; });
-  if (SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    mistake = {"key_file", cannot("a private key", key)};
-    return false;
-  }
-  if (SSL_CTX_check_private_key(context_) != 1) {
-    mistake = {"key_file", "\"" + key + "\" is not the key of the certificate in \"" + cert + "\""};
-    return false;
-  }
-  return true;
+  if (SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) == 1) return true;
+  const bool of_another = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509;
+  mistake = {"key_file", of_another
+                             ? "\"" + key + "\" is not the key of the certificate in \"" + cert + "\""
+                             : cannot("a private key", key)};
+  return false;
 }
 
 bool TlsContext::load_ca(const TlsSettings& settings, TlsMistake& mistake) {

@@ -1,5 +1,6 @@
 """TLS with clients: the modes, what is refused, what is shown, and that nothing of a stream is lost inside it."""
 import asyncio
+import contextlib
 import hashlib
 import os
 import socket
@@ -13,8 +14,7 @@ import psycopg
 import pytest
 
 from certificates import Authority, server_settings
-from servers import ROLES
-from wire import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Closed, Conn, PgError, eventually, msg, query
+from wire import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Conn, msg, query
 
 pytestmark = pytest.mark.ours
 
@@ -111,10 +111,8 @@ def test_what_comes_before_the_handshake_is_refused(tls_pooler, code):
     with Conn(p.address) as conn:
         startup = b"\0\3\0\0user\0bouncer\0database\0p0\0\0"
         conn.sock.sendall(request(code) + struct.pack("!I", len(startup) + 4) + startup)
-        with pytest.raises((PgError, Closed)) as caught:
-            conn.read_until("Z")
-    if isinstance(caught.value, PgError):
-        assert caught.value.fields["M"].startswith("received unencrypted data after")
+        (error,) = conn.closed()
+    assert error.fields()["M"].startswith("received unencrypted data after")
 
 
 def test_ssl_request_within_tls_and_gss_before_it(tls_pooler):
@@ -151,10 +149,11 @@ def test_garbage_in_the_handshake_closes_that_connection_only(tls_pooler):
             with Conn(p.address) as bad:
                 bad.sock.sendall(request(SSL_REQUEST))
                 assert bad.sock.recv(1) == b"S"
-                bad.sock.sendall(garbage)
-                bad.sock.shutdown(socket.SHUT_WR)
-                while bad.sock.recv(4096):
-                    pass
+                with contextlib.suppress(OSError):             # a reset, because nobody read it all
+                    bad.sock.sendall(garbage)
+                    bad.sock.shutdown(socket.SHUT_WR)
+                    while bad.sock.recv(4096):
+                        pass
             assert good.ask("select 1")[-1].tag == "Z"
     p.log_has("closing because: TLS handshake failed: ")
 
@@ -245,7 +244,7 @@ def test_a_slow_reader_holds_back_its_server_and_gets_everything(tls_pooler):
         time.sleep(1.0)
         with open(f"/proc/{p.process.pid}/statm") as statm:
             assert int(statm.read().split()[1]) * 4096 < 80_000_000
-        rows = sum(1 for message in conn.read_until("Z") if message.tag == "D")
+        rows = sum(1 for message in conn.until() if message.tag == "D")
         assert rows == 100000
 
 
@@ -256,14 +255,11 @@ def test_cancel_requests_inside_tls_and_plain(tls_pooler):
             conn.login("bouncer", "p0", "")
             conn.send(query("select pg_sleep(20)"))
             time.sleep(0.3)
-            packet = struct.pack("!III", 16, CANCEL_REQUEST, conn.pid) + struct.pack("!I", conn.secret) \
-                if isinstance(conn.secret, int) else struct.pack("!III", 12 + len(conn.secret), CANCEL_REQUEST, conn.pid) + conn.secret
             canceller = Conn(p.address) if plainly else secure(p)
-            canceller.sock.sendall(packet)
+            canceller.sock.sendall(struct.pack("!II", 8 + len(conn.key), CANCEL_REQUEST) + conn.key)
             assert canceller.sock.recv(1) == b""
             canceller.close()
-            with pytest.raises(PgError, match="57014"):
-                conn.read_until("Z")
+            assert [message.fields()["C"] for message in conn.until() if message.tag == "E"] == ["57014"]
 
 
 def test_a_close_is_announced(tls_pooler):
