@@ -15,7 +15,7 @@ namespace pgweir {
 
 enum class TlsVerify : std::uint8_t {
   nothing,
-  chain,      // the peer's certificate must come from the CA
+  chain,           // the peer's certificate must come from the CA
   chain_and_name,  // and, of a server's, name the host that was asked for
 };
 
@@ -23,11 +23,11 @@ enum class TlsVerify : std::uint8_t {
 struct TlsSettings {
   bool enabled = false;
   TlsVerify verify = TlsVerify::nothing;
-  std::string ca_file, cert_file, key_file;
+  std::string ca_file = {}, cert_file = {}, key_file = {};
   std::string protocols = "secure";
   std::string ciphers = "default";
   std::string dheparams = "auto", ecdhcurve = "auto";  // of the server role only
-  std::optional<std::string> tls13_ciphers;
+  std::optional<std::string> tls13_ciphers = {};
 };
 
 // What is wrong, and the setting's name without its prefix (`cert_file`).

@@ -205,14 +205,7 @@ AuthPlan Worker::plan_for(ClientSession& client) {
   plan.nonce = fresh_nonce();
   plan.salt = static_cast<std::uint32_t>(shared_.fleet.random_secret());
   plan.scram_iterations = static_cast<std::uint32_t>(config_->globals.scram_iterations);
-  if (client.tls) {
-    TlsFacts tls = client.stream->tls_facts();
-    plan.tls = true;
-    plan.has_certificate = tls.has_peer_certificate;
-    plan.certificate_names = std::move(tls.peer_dns_names);
-    plan.certificate_names.push_back(std::move(tls.peer_common_name));
-    plan.end_point = std::move(tls.server_end_point);
-  }
+  if (client.tls) add_tls_facts(client, plan);
   const std::string* secret = config_->secret(login.user);
   plan.known = secret || config_->user(login.user);
   if (!secret) {

@@ -22,6 +22,16 @@ void Worker::begin_client_tls(ClientSession& client, Bytes received) {
   if (!client.outbox.empty() || !client.stream->start_tls(start)) on_client_gone(client, 0);
 }
 
+// What the TLS has to say about who the client is.
+void Worker::add_tls_facts(const ClientSession& client, AuthPlan& plan) {
+  TlsFacts tls = client.stream->tls_facts();
+  plan.tls = true;
+  plan.has_certificate = tls.has_peer_certificate;
+  plan.certificate_names = std::move(tls.peer_dns_names);
+  if (!tls.peer_common_name.empty()) plan.certificate_names.push_back(std::move(tls.peer_common_name));
+  plan.end_point = std::move(tls.server_end_point);
+}
+
 void Worker::on_secured(Token token) {
   if (token.kind == Token::Kind::server) {
     ServerConnection* server = servers_.find(token);

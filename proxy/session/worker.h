@@ -309,6 +309,7 @@ class Worker final : public LoopEvents {
   // --- tls.cpp
   bool offers_tls(const ClientSession& client) const;
   void begin_client_tls(ClientSession& client, Bytes received);
+  static void add_tls_facts(const ClientSession& client, AuthPlan& plan);
   bool wants_tls(const ServerConnection& server) const;
   void greet_server(ServerConnection& server);
   void begin_server_tls(ServerConnection& server, bool direct);
