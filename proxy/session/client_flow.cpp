@@ -46,8 +46,7 @@ void Worker::from_console_client(ClientSession& client, Bytes input) {
 }
 
 void Worker::on_login_bytes(ClientSession& client, Bytes input) {
-  client.login->offer_tls(offers_tls(client));
-  if (client.login->take_direct_tls(input)) return begin_client_tls(client, input);
+  if (takes_direct_tls(client, input)) return begin_client_tls(client, input);
   Buffer answer;
   auto event = ClientLogin::Event::more;
   do {

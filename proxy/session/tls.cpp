@@ -8,8 +8,10 @@ namespace pgweir {
 
 // --- clients
 
-bool Worker::offers_tls(const ClientSession& client) const {
-  return !client.unix_socket && config_->globals.client_tls_sslmode != SslMode::disable;
+// Whether the first bytes of a client begin TLS without asking. Tells its login what may be asked for.
+bool Worker::takes_direct_tls(ClientSession& client, Bytes input) {
+  client.login->offer_tls(!client.unix_socket && config_->globals.client_tls_sslmode != SslMode::disable);
+  return client.login->take_direct_tls(input);
 }
 
 // `received` are the first bytes of the handshake, when no SSLRequest went before it.

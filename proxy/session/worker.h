@@ -307,7 +307,7 @@ class Worker final : public LoopEvents {
   void send_to_server(ServerConnection& server, Bytes bytes);
 
   // --- tls.cpp
-  bool offers_tls(const ClientSession& client) const;
+  bool takes_direct_tls(ClientSession& client, Bytes input);
   void begin_client_tls(ClientSession& client, Bytes received);
   static void add_tls_facts(const ClientSession& client, AuthPlan& plan);
   bool wants_tls(const ServerConnection& server) const;
