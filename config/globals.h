@@ -118,6 +118,7 @@ struct Globals {
   std::string server_tls_protocols;
   SslMode server_tls_sslmode{};
   std::string service_name;
+  bool share_unnamed_statements = false;
   bool so_reuseport = false;
   int stats_period = 0;  // seconds
   std::string stats_users;

@@ -214,6 +214,8 @@ const Setting table[] = {
      .help = "TLS with servers: disable, allow, prefer, require, verify-ca, verify-full."},
     {NAMED(service_name), .fallback = "pgbouncer", .applies = restart,
      .help = "Name of the Windows service.", .not_served = needs_windows},
+    {NAMED(share_unnamed_statements), .fallback = "0", .applies = at_once,
+     .help = "Unnamed statements of the same text share one on the server; may change plans."},
     {NAMED(so_reuseport), .fallback = "0", .applies = restart,
      .help = "SO_REUSEPORT on TCP listeners."},
     {NAMED(stats_period), .fallback = "60", .applies = at_once,

@@ -96,9 +96,24 @@ std::size_t Framer::wanted_of_statement(Bytes here, std::size_t total) {
       const Bytes names = here.subspan(header_bytes);
       return std::count(names.begin(), names.end(), std::byte{0}) < 2 ? total : lead_bytes;
     }
+    case 'Q':
+      return here.size() >= lead_bytes && total <= unnamed_parse_max && prepares(as_text(here.subspan(header_bytes)))
+                 ? total : lead_bytes;
     default:
       return lead_bytes;
   }
+}
+
+// Whether a query begins with PREPARE or EXECUTE, whose names it may have to be told by another.
+bool Framer::prepares(std::string_view sql) {
+  const std::size_t at = sql.find_first_not_of(" \t\r\n\f\v");
+  if (at == std::string_view::npos) return false;
+  const auto is = [&](std::string_view word) {
+    return sql.size() >= at + word.size() &&
+           std::equal(word.begin(), word.end(), sql.begin() + static_cast<std::ptrdiff_t>(at),
+                      [](char a, char b) { return a == (b | 0x20); });
+  };
+  return is("prepare") || is("execute");
 }
 
 Piece Framer::start_piece(Bytes bytes) {

@@ -60,7 +60,7 @@ class Framer {
   void limit_length(std::uint32_t length_max) { length_max_ = length_max; }
   // Whether the names of statements, and the texts they stand for, are to come in one piece, whatever their length.
   void read_statements(bool wanted) { read_statements_ = wanted; }
-  // An unnamed Parse above this length passes in parts all the same.
+  // An unnamed Parse, or a Query with PREPARE, above this length passes in parts all the same.
   static constexpr std::uint32_t unnamed_parse_max = 1024 * 1024;
 
  private:
@@ -70,6 +70,7 @@ class Framer {
   bool judge_header(const std::byte* header);
   std::size_t wanted_in_one_piece(Bytes here) const;
   static std::size_t wanted_of_statement(Bytes here, std::size_t total);
+  static bool prepares(std::string_view sql);
   Piece start_piece(Bytes bytes);
 
   Direction direction_;

@@ -11,6 +11,8 @@ namespace {
 
 // What a client may send while its command waits. People and monitors send one command at a time.
 constexpr std::size_t backlog_messages_max = 1000;
+// Answers that a client has not read when it asks again: several of the largest.
+constexpr std::size_t unread_answers_max = 8 * 1024 * 1024;
 // As much of a query as an error message repeats.
 constexpr std::size_t quoted_query_max = 512;
 
@@ -53,6 +55,9 @@ void Console::keep_message(Worker& worker, ClientSession& client, char tag, Byte
 }
 
 void Console::take_message(Worker& worker, ClientSession& client, char tag, Bytes body) {
+  if (client.outbox.size() > unread_answers_max) {
+    return refuse_and_close(worker, client, "too many answers are not read");
+  }
   switch (tag) {
     case 'Q': {
       // A query that did not fit in the framer's piece is none of ours, whatever it says.

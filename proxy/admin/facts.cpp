@@ -218,12 +218,21 @@ ObjectCounts count_objects(const Worker& worker) {
   return counts;
 }
 
+StatementFacts statement_facts(const Worker& worker) {
+  const policy::StatementStore& store = worker.statement_store();
+  StatementFacts facts{store.count(), store.bytes(), store.unused_bytes(), store.dropped(), 0, 0, worker.statement_counters()};
+  worker.clients().for_each([&](const ClientSession& client) { facts.client_names += client.statements.count(); });
+  worker.servers().for_each([&](const ServerConnection& server) { facts.on_servers += server.statements.count(); });
+  return facts;
+}
+
 }  // namespace
 
 WorkerFacts collect_facts(Worker& worker, Wants wants) {
   WorkerFacts facts;
   const Calendar calendar(worker);
   facts.counts = count_objects(worker);
+  facts.statements = statement_facts(worker);
   if (wants == Wants::pools) {
     for (const auto& [key, desk] : worker.desks()) {
       if (!desk->removed) facts.pools.push_back(facts_of(*desk, worker, calendar));

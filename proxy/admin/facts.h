@@ -68,6 +68,14 @@ struct ActivityFacts {
   std::uint64_t query_id = 0;
 };
 
+// What a worker knows of prepared statements in the shared modes.
+struct StatementFacts {
+  std::size_t texts = 0, text_bytes = 0, unused_bytes = 0;
+  std::uint64_t texts_dropped = 0;
+  std::size_t client_names = 0, on_servers = 0;
+  policy::StatementCounters counters;
+};
+
 struct WorkerFacts {
   std::vector<PoolFacts> pools;      // Wants::pools; without those whose database is gone
   std::vector<SocketFacts> sockets;  // Wants::sockets
@@ -76,6 +84,7 @@ struct WorkerFacts {
   std::vector<SlowStatement> slow;              // Wants::slow_queries
   std::vector<ActivityFacts> activity;          // Wants::activity
   ObjectCounts counts;               // in any case
+  StatementFacts statements;         // in any case
 };
 
 // On the worker's thread.

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include <spdlog/fmt/fmt.h>
+
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 
@@ -11,6 +13,7 @@ namespace pgweir::policy {
 namespace {
 
 constexpr std::size_t roomy_bytes = 4096;   // a slot that grew beyond gives its memory back
+constexpr std::size_t compact_at = 64;      // executions that are over, at the front of those that are not
 
 // The count at the end of a command tag: `INSERT 0 5`, `SELECT 3`. 0 when there is none.
 std::uint64_t rows_of(std::string_view tag) {
@@ -33,7 +36,9 @@ void StatementClock::on_request(const Piece& piece, TimePoint now) {
   incoming_ = no_slot;
   switch (piece.tag) {
     case 'Q':
-      begin(start_query(piece.body()), true, now);
+      end_batch();
+      begin(start_query(piece.body()), 'Q', now);
+      end_batch();
       break;
     case 'P':
       start_parse(piece.body());
@@ -42,11 +47,21 @@ void StatementClock::on_request(const Piece& piece, TimePoint now) {
       on_bind(piece.body());
       break;
     case 'E':
-      on_execute(piece.body());
-      running_.back().sent_at = now;
+      on_execute(piece.body(), now);
+      break;
+    case 'C':
+      close(piece.body());
       break;
     case 'F':
-      begin(no_slot, true, now);
+      end_batch();
+      begin(start_function_call(piece.body()), 'F', now);
+      end_batch();
+      break;
+    case 'S':
+      end_batch();
+      break;
+    case 'H':
+      on_flush();
       break;
     default:
       break;
@@ -54,9 +69,38 @@ void StatementClock::on_request(const Piece& piece, TimePoint now) {
   if (piece.ends) incoming_ = no_slot;
 }
 
+bool StatementClock::wants_flush(const Piece& next) const {
+  if (executed_ == 0 || running_.empty() || running_.back().group != group_) return false;
+  if (next.tag != 'P' && next.tag != 'B' && next.tag != 'E') return false;
+  if (executed_ <= alone_max || executed_ % alone_max == 0) return true;
+  if (next.tag == 'P') {
+    const auto view = read_parse_lead(next.body());
+    return !view || view->sql != text_of(running_.back());
+  }
+  if (next.tag == 'B') {
+    const auto view = read_bind(next.body());
+    return !view || view->statement != name_of(running_.back());
+  }
+  return false;
+}
+
+void StatementClock::end_batch() {
+  ++group_;
+  executed_ = 0;
+}
+
 StatementClock::Slot StatementClock::start_query(Bytes body) {
   const Slot slot = incoming_ = new_text({});
   add_text(slot, body);
+  return slot;
+}
+
+// PostgreSQL's log tells the function's name; we know its number.
+StatementClock::Slot StatementClock::start_function_call(Bytes body) {
+  const Slot slot = new_text({});
+  const auto function = read_function_call(body);
+  const std::uint32_t oid = function ? function->function_oid : 0;
+  add_text(slot, as_bytes(fmt::format("fastpath function call: \"{0}\" (OID {0})", oid)));
   return slot;
 }
 
@@ -67,7 +111,7 @@ void StatementClock::start_parse(Bytes body) {
   add_text(slot, as_bytes(view->sql));
   Slot* place = view->statement.empty() ? &unnamed_statement_ : nullptr;
   if (!place) place = &statements_.try_emplace(std::string(view->statement), no_slot).first->second;
-  if (*place != no_slot) let_go(*place);
+  let_go(*place);
   *place = slot;
   hold(slot);
   if (!view->sql_complete) incoming_ = slot;
@@ -99,19 +143,34 @@ void StatementClock::bind_slot(std::string_view portal, Slot slot) {
   *place = slot;
 }
 
-void StatementClock::on_execute(Bytes body) {
+void StatementClock::close(Bytes body) {
+  const auto view = read_close(body);
+  if (!view || view->name.empty()) return;
+  auto& names = view->kind == 'S' ? statements_ : portals_;
+  const auto found = names.find(view->name);
+  if (found == names.end()) return;
+  let_go(found->second);
+  names.erase(found);
+}
+
+void StatementClock::on_execute(Bytes body, TimePoint now) {
   const auto view = read_execute(body);
   Slot slot = unnamed_portal_;
   if (view && !view->portal.empty()) {
     auto found = portals_.find(view->portal);
     slot = found == portals_.end() ? no_slot : found->second;
   }
-  begin(slot, false, {});
+  ++executed_;
+  begin(slot, 'E', now);
 }
 
-void StatementClock::begin(Slot slot, bool simple, TimePoint now) {
+void StatementClock::begin(Slot slot, char tag, TimePoint now) {
+  if (head_ >= compact_at && head_ * 2 >= running_.size()) {
+    running_.erase(running_.begin(), running_.begin() + static_cast<std::ptrdiff_t>(head_));
+    head_ = 0;
+  }
   hold(slot);
-  running_.push_back({slot, simple, now, std::exchange(pending_in_, 0)});
+  running_.push_back({slot, tag, group_, now, std::exchange(pending_in_, 0)});
 }
 
 void StatementClock::on_reply(char tag, std::size_t bytes, Bytes body, TimePoint now) {
@@ -121,7 +180,7 @@ void StatementClock::on_reply(char tag, std::size_t bytes, Bytes body, TimePoint
     case '1': case '2': case '3': case 't': case 'n': case 'N': case 'S': case 'A':
       return;                             // answers something else, or nothing
     case 'T':
-      if (!running_[head_].simple) return;
+      if (running_[head_].tag != 'Q') return;
       break;
     case 'E':
       ReportView(body).sqlstate().copy(reply_.sqlstate, sizeof reply_.sqlstate - 1);
@@ -135,14 +194,23 @@ void StatementClock::on_reply(char tag, std::size_t bytes, Bytes body, TimePoint
   if (reply_.first_at == TimePoint{}) reply_.first_at = now;
 }
 
-StatementClock::Finished StatementClock::finished(const Running& first, TimePoint now) const {
+// How many executions, from the one in front, may be answered together with it.
+unsigned StatementClock::sharers() const {
+  std::size_t end = head_ + 1;
+  while (end < running_.size() && running_[end].group == running_[head_].group) ++end;
+  return static_cast<unsigned>(end - head_);
+}
+
+StatementClock::Finished StatementClock::finished(const Running& first, TimePoint now, unsigned sharers) const {
   const TimePoint begin = std::max(first.sent_at, last_end_);
   Finished done;
   done.name = name_of(first);
   done.text = text_of(first);
-  done.simple = first.simple;
-  done.took = now - begin;
-  done.to_first_byte = reply_.first_at == TimePoint{} ? done.took : std::max(Duration{}, reply_.first_at - begin);
+  done.simple = first.tag == 'Q';
+  done.function_call = first.tag == 'F';
+  done.shared = sharers;
+  done.took = (now - begin) / sharers;
+  done.to_first_byte = reply_.first_at == TimePoint{} ? done.took : std::clamp(reply_.first_at - begin, Duration{}, done.took);
   done.blocked = std::min(reply_.blocked, done.took - done.to_first_byte);
   done.rows = reply_.rows;
   done.bytes_in = first.bytes_in;
@@ -153,12 +221,15 @@ StatementClock::Finished StatementClock::finished(const Running& first, TimePoin
 }
 
 StatementClock::Slot StatementClock::new_text(std::string_view name) {
-  auto spare = std::find_if(texts_.begin(), texts_.end(), [](const Text& t) { return t.users == 0; });
-  if (spare == texts_.end()) spare = texts_.insert(texts_.end(), Text{});
-  if (spare->sql.capacity() > roomy_bytes) spare->sql.shrink_to_fit();
-  spare->name.assign(name);
-  spare->sql.clear();
-  return static_cast<Slot>(spare - texts_.begin());
+  Slot slot = spare_;
+  if (slot == no_slot) {
+    slot = static_cast<Slot>(texts_.size());
+    texts_.emplace_back();
+  } else {
+    spare_ = texts_[slot].next_spare;
+  }
+  texts_[slot].name.assign(name);
+  return slot;
 }
 
 // The text ends at its zero byte; what follows in a Parse are types.
@@ -170,7 +241,10 @@ void StatementClock::add_text(Slot slot, Bytes more) {
     text = text.substr(0, zero);
     incoming_ = no_slot;
   }
-  sql.append(text.substr(0, std::min(text.size(), text_bytes_max - std::min(sql.size(), text_bytes_max))));
+  const std::size_t room = kept_bytes_ < kept_bytes_max ? text_bytes_max : short_text_bytes;
+  text = text.substr(0, room - std::min(sql.size(), room));
+  sql.append(text);
+  kept_bytes_ += text.size();
 }
 
 void StatementClock::hold(Slot slot) {
@@ -181,8 +255,10 @@ void StatementClock::let_go(Slot slot) {
   if (slot == no_slot) return;
   Text& text = texts_[slot];
   if (--text.users > 0) return;
+  kept_bytes_ -= text.sql.size();
   text.sql.clear();
   if (text.sql.capacity() > roomy_bytes) text.sql.shrink_to_fit();
+  text.next_spare = std::exchange(spare_, slot);
 }
 
 void StatementClock::drop(unsigned count) {
@@ -205,6 +281,7 @@ void StatementClock::forget() {
   let_go(unnamed_portal_);
   unnamed_statement_ = unnamed_portal_ = incoming_ = no_slot;
   last_end_ = {};
+  executed_ = 0;
   pending_in_ = 0;
   reply_ = {};
 }

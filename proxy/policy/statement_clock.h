@@ -1,5 +1,9 @@
 // Which statement a server is working on and since when, for the slow-query log: attributes the extended protocol's
 // replies to the text that was parsed, and charges a pipeline per statement.
+//
+// PostgreSQL sends what a batch answers at its Sync or at a Flush, so that a reply alone does not tell when its
+// statement was over. wants_flush() says where a Flush makes it tell; what is answered together in spite of that
+// shares the time.
 #pragma once
 
 #include <algorithm>
@@ -21,11 +25,19 @@ class StatementClock {
  public:
   // More of a statement than this is not kept.
   static constexpr std::size_t text_bytes_max = 64 * 1024;
+  // Texts of named statements are kept whole up to so many bytes in all, and shortened beyond.
+  static constexpr std::size_t kept_bytes_max = 4 * 1024 * 1024;
+  static constexpr std::size_t short_text_bytes = 256;
+  // Every execution at the beginning of a batch is timed for itself; further on, only where the statement changes,
+  // and each so many of one statement.
+  static constexpr std::uint32_t alone_max = 32;
 
   struct Finished {
     std::string_view name;          // of the prepared statement; empty: unnamed, or a simple query
     std::string_view text;
     bool simple = false;            // came as a Query
+    bool function_call = false;
+    unsigned shared = 1;            // took is the mean of so many executions that are answered together
     Duration took{};
     // Parts of it, and what was said; only as far as on_reply() and on_blocked() were told.
     Duration to_first_byte{};       // without an answer: all of it
@@ -37,6 +49,10 @@ class StatementClock {
 
   // A message of the client's on its way to the server; all of its pieces, in order.
   void on_request(const Piece& piece, TimePoint now);
+  // Whether a Flush is to go out in front of this message, so that the execution before it is timed for itself.
+  bool wants_flush(const Piece& next) const;
+  // A Flush of the pooler's own goes out.
+  void on_flush() { ++group_; }
   // A Bind of a statement whose text is not known from this server's own requests.
   void on_bind(std::string_view portal, std::string_view name, std::string_view sql);
   // A reply's first piece with its body; `bytes` is the size of the whole message.
@@ -48,8 +64,10 @@ class StatementClock {
   void on_finished(unsigned count, TimePoint now, F&& report) {
     if (count == 0 || running_.empty()) return;
     const Running first = running_[head_];
-    report(finished(first, now));
-    last_end_ = now;
+    // An error is the last thing a batch tells: the time is all its own.
+    const Finished done = finished(first, now, count == 1 ? sharers() : 1);
+    report(done);
+    last_end_ = done.shared > 1 ? std::max(first.sent_at, last_end_) + done.took : now;
     reply_ = {};
     drop(count);
   }
@@ -71,10 +89,12 @@ class StatementClock {
     std::string name;
     std::string sql;
     std::uint32_t users = 0;
+    std::uint32_t next_spare = no_slot;
   };
   struct Running {
     Slot slot;
-    bool simple;
+    char tag;                       // of its message
+    std::uint32_t group;            // those of one group may be answered together
     TimePoint sent_at;
     std::uint64_t bytes_in;
   };
@@ -87,9 +107,12 @@ class StatementClock {
   };
 
   Slot start_query(Bytes body);
+  Slot start_function_call(Bytes body);
   void start_parse(Bytes body);
+  void close(Bytes body);
   void on_bind(Bytes body);
-  void on_execute(Bytes body);
+  void on_execute(Bytes body, TimePoint now);
+  void end_batch();
   void bind_slot(std::string_view portal, Slot slot);
   Slot new_text(std::string_view name);
   void add_text(Slot slot, Bytes more);
@@ -98,10 +121,13 @@ class StatementClock {
   void drop(unsigned count);
   std::string_view name_of(const Running& r) const { return r.slot == no_slot ? std::string_view{} : std::string_view(texts_[r.slot].name); }
   std::string_view text_of(const Running& r) const { return r.slot == no_slot ? std::string_view{} : std::string_view(texts_[r.slot].sql); }
-  Finished finished(const Running& first, TimePoint now) const;
-  void begin(Slot slot, bool simple, TimePoint now);
+  unsigned sharers() const;
+  Finished finished(const Running& first, TimePoint now, unsigned sharers) const;
+  void begin(Slot slot, char tag, TimePoint now);
 
   std::vector<Text> texts_;
+  Slot spare_ = no_slot;                     // the first of those that nobody uses
+  std::size_t kept_bytes_ = 0;               // of all texts in use
   std::vector<Running> running_;             // from head_ on, in the order of their replies
   std::size_t head_ = 0;
   Slot incoming_ = no_slot;                  // whose text is still arriving
@@ -110,6 +136,8 @@ class StatementClock {
   std::map<std::string, Slot, std::less<>> statements_;
   std::map<std::string, Slot, std::less<>> portals_;
   TimePoint last_end_{};
+  std::uint32_t group_ = 0;                  // goes up with each Flush, Sync and Query
+  std::uint32_t executed_ = 0;               // in the batch under way
   std::uint64_t pending_in_ = 0;             // bytes of requests since the last statement began
   Reply reply_;
 };

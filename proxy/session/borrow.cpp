@@ -101,8 +101,8 @@ void Worker::unlink(ServerConnection& server) {
   server.client = nullptr;
   server.clock.forget();
   server.assumptions.forget();
-  server.deallocating.clear();
-  server.touching = server.swallow_prepare = client.stalled = false;
+  server.sql.forget();
+  server.touching = server.may_repeat = server.repeating = client.stalled = client.repeated = false;
   server.last_digest = {};
   client.server = nullptr;
   client.in_query = client.in_transaction = false;
@@ -200,13 +200,15 @@ bool Worker::needs_check(const PoolDesk& desk, const PooledServer& pooled) const
 bool Worker::check_one(PoolDesk& desk) {
   if (desk.pool.paused || config_->globals.server_check_query.empty()) return false;
   if (desk.pool.count(ServerState::tested) >= desk.pool.waiters().size()) return false;
-  PooledServer* pooled = desk.pool.servers(ServerState::idle).front();
-  if (!pooled) pooled = desk.pool.servers(ServerState::used).front();
-  if (!pooled) return false;
-  auto& server = *static_cast<ServerConnection*>(pooled->connection);
-  if (close_if_unfit(server)) return false;
-  start_job(server, ServerJob::check, config_->globals.server_check_query);
-  return true;
+  while (true) {
+    PooledServer* pooled = desk.pool.servers(ServerState::idle).front();
+    if (!pooled) pooled = desk.pool.servers(ServerState::used).front();
+    if (!pooled) return false;
+    auto& server = *static_cast<ServerConnection*>(pooled->connection);
+    if (close_if_unfit(server)) continue;
+    start_job(server, ServerJob::check, config_->globals.server_check_query);
+    return true;
+  }
 }
 
 bool Worker::no_server_works(const PoolDesk& desk) const {

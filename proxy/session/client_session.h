@@ -65,6 +65,7 @@ struct ClientSession {
   bool swallow_rest = false;     // the message under way is not forwarded
   bool unix_socket = false;
   bool tls = false;              // TLS has begun; bytes that arrive came through it
+  bool repeated = false;         // its held bytes are a batch that a server has refused once
   bool stalled = false;          // its bytes are held until its server has answered what it was sent
   bool in_query = false;         // query_since is running
   WaitReason wait_reason = WaitReason::pool_size;   // while it is queued

@@ -4,6 +4,7 @@
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
 #include "proxy/policy/prepared/sql_verb.h"
+#include "proxy/policy/prepared/trace_comment.h"
 #include "proxy/session/say.h"
 #include "proxy/session/worker.h"
 
@@ -35,7 +36,10 @@ Worker::Verdict Worker::judge_statement(ClientSession& client, const Piece& piec
   if (server.talk.nothing_owed()) {
     server.touching = false;
     server.names_in_flight.clear();
+    if (!server.sql.empty()) server.sql.end_query();
     if (!server.talk.batch_open()) server.statements.begin_epoch();
+  } else if (server.sql.query_under_way) {
+    return stall(client, run);
   }
   switch (piece.tag) {
     case 'P':
@@ -48,6 +52,11 @@ Worker::Verdict Worker::judge_statement(ClientSession& client, const Piece& piec
       return judge_close(client, piece, run);
     case 'Q':
       return judge_query(client, piece, run);
+    case 'E': {
+      Verdict verdict = Verdict::forward;
+      if (!server.sql.portals.empty() && judge_execute_verb(client, piece, run, verdict)) return verdict;
+      return pass(client, piece);
+    }
     case 'S':
       server.assumptions.on_boundary();
       return pass(client, piece);
@@ -78,7 +87,7 @@ Worker::Verdict Worker::judge_statement_without_server(ClientSession& client, co
   if (!view || view->statement.empty() || client.statements.find(view->statement)) return Verdict::forward;
   const PooledServer* idle = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
   if (idle && !needs_check(desk, *idle)) return Verdict::forward;
-  StatementRef statement = statements_.intern(view->identity);
+  StatementRef statement = statements_.intern(identity_of(*view));
   if (statement->proven_for != desk.pool.account().key) return Verdict::forward;
   ++desk.stats.client_parses;
   client.statements.set(view->statement, std::move(statement));
@@ -98,18 +107,16 @@ Worker::Verdict Worker::judge_parse(ClientSession& client, const Piece& piece, R
     return parse_unnamed(client, piece, {}, policy::touches_statements(lead->sql));
   }
   if (view->statement.empty()) {
-    if (client.statements.count() > 0) {
-      const policy::SqlVerb verb = policy::recognise(view->sql);
-      const StatementRef* known = verb.verb == policy::Verb::other ? nullptr : client.statements.find(verb.name);
-      if (known) return parse_about(client, piece, *view, verb, StatementRef(*known), run);
-    }
-    if (same_text(client.statements.unnamed, view->identity)) return parse_unnamed(client, piece, client.statements.unnamed, false);
-    return parse_unnamed(client, piece, statements_.intern(view->identity), false);
+    const Bytes identity = identity_of(*view);
+    StatementRef statement = client.statements.unnamed;
+    if (!same_text(statement, identity)) statement = statements_.intern(identity);
+    if (may_share(*statement)) return share_unnamed(client, piece, std::move(statement), run);
+    return parse_unnamed(client, piece, std::move(statement), false);
   }
   if (in_doubt(server)) return stall(client, run);
   ++client.desk()->stats.client_parses;
   if (const StatementRef* known = client.statements.find(view->statement)) return parse_duplicate(client, piece, StatementRef(*known), run);
-  StatementRef statement = statements_.intern(view->identity);
+  StatementRef statement = statements_.intern(identity_of(*view));
   Assumption assumption{What::named, false, statement, {}, std::string(view->statement), {}};
   auto* there = server.statements.find(*statement);
   if (there && !there->stale()) {
@@ -146,9 +153,47 @@ Worker::Verdict Worker::parse_unnamed(ClientSession& client, const Piece& piece,
   assumption.unnamed_was_the_clients = std::exchange(server.statements.unnamed_is_the_clients, true);
   assumption.before = std::exchange(client.statements.unnamed, std::move(statement));
   server.assumptions.push(std::move(assumption));
-  server.deallocating.clear();
   server.touching |= touches;
   return pass(client, piece, {true, 0});
+}
+
+// What makes the statement the same as another: its text but for what changes with each request, and its types. Valid
+// until the next call.
+Bytes Worker::identity_of(const ParseView& view) {
+  const std::string_view kept = policy::without_trace_comment(view.sql);
+  if (kept.size() == view.sql.size()) return view.identity;
+  const auto text = as_bytes(kept);
+  identity_.assign(text.begin(), text.end());
+  append(identity_, view.identity.subspan(view.sql.size()));
+  return identity_;
+}
+
+// A text that comes for the second time is likely to come again; one with its values in it never does.
+bool Worker::may_share(policy::Statement& statement) const {
+  if (!config_->globals.share_unnamed_statements || statement.text->touches_statements || statement.text->verb) return false;
+  if (statement.came_unnamed) statement.shared = true;
+  statement.came_unnamed = true;
+  return statement.shared;
+}
+
+// The server has it under our name, and that is what the client's Bind will get.
+Worker::Verdict Worker::share_unnamed(ClientSession& client, const Piece& piece, StatementRef statement, Run& run) {
+  ServerConnection& server = *client.server;
+  // What the server would say of the text now cannot be known.
+  if (!server.talk.earlier_is_answered() || server.talk.transaction() == TxStatus::failed) {
+    return parse_unnamed(client, piece, std::move(statement), false);
+  }
+  const auto* there = server.statements.find(*statement);
+  const bool nothing_said = there && !there->stale();
+  if (!prepare(client, statement, run)) return Verdict::end;
+  statement_counters_.shared_parses += nothing_said;
+  Assumption assumption;
+  assumption.what = What::unnamed;
+  assumption.unnamed_was_the_clients = std::exchange(server.statements.unnamed_is_the_clients, false);
+  assumption.before = std::exchange(client.statements.unnamed, std::move(statement));
+  server.talk.owe_fake('1', true);
+  server.assumptions.push(std::move(assumption));
+  return nothing_said ? Verdict::swallow : Verdict::replace;
 }
 
 // PostgreSQL parses before it looks at the name, so that it gets both: the text, and a name that it has.
@@ -167,37 +212,60 @@ Worker::Verdict Worker::parse_duplicate(ClientSession& client, const Piece& piec
 
 Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Run& run) {
   ServerConnection& server = *client.server;
-  const Bytes body = piece.body();
-  const auto view = read_bind(body);
+  const auto view = read_bind(piece.body());
   if (!view) return pass(client, piece);
   if (view->statement.empty()) {
     const StatementRef& unnamed = client.statements.unnamed;
     if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
+    if (unnamed && unnamed->text->verb) {
+      Verdict verdict = Verdict::forward;
+      if (bind_verb(client, piece, *view, StatementRef(unnamed), run, verdict)) return verdict;
+    }
+    if (unnamed && unnamed->shared) {
+      const StatementRef shared = unnamed;
+      if (!bind_to(client, piece, *view, shared, run)) return Verdict::end;
+      server.clock.on_bind(view->portal, {}, shared->text->sql());
+      return Verdict::replace;
+    }
     if (!server.statements.unnamed_is_the_clients) {
       if (!server.talk.earlier_is_answered()) return stall(client, run);
       if (!renew_unnamed(client, run)) return Verdict::end;
     }
     server.touching |= unnamed && unnamed->text->touches_statements;
+    server.sql.unbind(view->portal);
     return pass(client, piece);
   }
   if (in_doubt(server)) return stall(client, run);
   const StatementRef* known = client.statements.find(view->statement);
   if (!known) return pass(client, piece);            // PostgreSQL does not know it either
   const StatementRef statement = *known;
-  ++client.desk()->stats.binds;
-  const auto* there = prepare(client, statement, run);
-  if (!there) return Verdict::end;
-  const ServerName name(there->id);
-  const auto rest_bytes = piece.length - 4 - static_cast<std::uint32_t>(view->statement_end);
-  if (!say(client, run, short_message_bytes + view->portal.size(),
-           [&](Buffer& out) { compose::bind_head(out, view->portal, name.view(), rest_bytes); }) ||
-      !add(client, run, body.subspan(view->statement_end))) {
-    return Verdict::end;
+  if (statement->text->verb) {
+    Verdict verdict = Verdict::forward;
+    if (bind_verb(client, piece, *view, statement, run, verdict)) return verdict;
   }
-  server.talk.on_request('B', For::client, note_name(server, there->id, view->statement));
+  ++client.desk()->stats.binds;
+  if (!bind_to(client, piece, *view, statement, run)) return Verdict::end;
   server.touching |= statement->text->touches_statements;
   server.clock.on_bind(view->portal, view->statement, statement->text->sql());
   return Verdict::replace;
+}
+
+// The client's Bind, to a statement by our name for it. False: the client has left.
+bool Worker::bind_to(ClientSession& client, const Piece& piece, const BindView& view, const StatementRef& statement,
+                     Run& run, std::uint64_t mark) {
+  ServerConnection& server = *client.server;
+  server.sql.unbind(view.portal);
+  const auto* there = prepare(client, statement, run);
+  if (!there) return false;
+  const ServerName name(there->id);
+  const auto rest_bytes = piece.length - 4 - static_cast<std::uint32_t>(view.statement_end);
+  if (!say(client, run, short_message_bytes + view.portal.size(),
+           [&](Buffer& out) { compose::bind_head(out, view.portal, name.view(), rest_bytes); }) ||
+      !add(client, run, piece.body().subspan(view.statement_end))) {
+    return false;
+  }
+  server.talk.on_request('B', For::client, mark != 0 ? Note{false, mark} : note_name(server, there->id, view.statement));
+  return true;
 }
 
 Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece, Run& run) {
@@ -206,6 +274,13 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
   if (!view || view->kind != 'S') return pass(client, piece);
   if (view->name.empty()) {
     if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
+    if (const StatementRef unnamed = client.statements.unnamed; unnamed && unnamed->text->verb) {
+      Verdict verdict = Verdict::forward;
+      if (describe_verb(client, unnamed, run, verdict)) return verdict;
+    }
+    if (const StatementRef unnamed = client.statements.unnamed; unnamed && unnamed->shared) {
+      return describe_as(client, unnamed, {}, run);
+    }
     if (!server.statements.unnamed_is_the_clients) {
       if (!server.talk.earlier_is_answered()) return stall(client, run);
       if (!renew_unnamed(client, run)) return Verdict::end;
@@ -215,11 +290,19 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
   if (in_doubt(server)) return stall(client, run);
   const StatementRef* known = client.statements.find(view->name);
   if (!known) return pass(client, piece);
-  const auto* there = prepare(client, StatementRef(*known), run);
+  if ((*known)->text->verb) {
+    Verdict verdict = Verdict::forward;
+    if (describe_verb(client, StatementRef(*known), run, verdict)) return verdict;
+  }
+  return describe_as(client, StatementRef(*known), view->name, run);
+}
+
+Worker::Verdict Worker::describe_as(ClientSession& client, const StatementRef& statement, std::string_view name, Run& run) {
+  const auto* there = prepare(client, statement, run);
   if (!there) return Verdict::end;
   if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::describe(out, 'S', ServerName(there->id).view()); }))
     return Verdict::end;
-  server.talk.on_request('D', For::client, note_name(server, there->id, view->name));
+  client.server->talk.on_request('D', For::client, note_name(*client.server, there->id, name));
   return Verdict::replace;
 }
 
@@ -252,10 +335,10 @@ Worker::Verdict Worker::judge_query(ClientSession& client, const Piece& piece, R
   const auto lead = read_query_lead(piece.body());
   const bool touches = lead && policy::touches_statements(lead->sql);
   if (touches && in_doubt(server)) return stall(client, run);
-  if (lead && piece.ends && client.statements.count() > 0) {
-    const policy::SqlVerb verb = policy::recognise(lead->sql);
-    const StatementRef* known = verb.verb == policy::Verb::other ? nullptr : client.statements.find(verb.name);
-    if (known) return query_about(client, piece, lead->sql, verb, StatementRef(*known), run);
+  const bool has_names = client.statements.count() > 0 || in_doubt(server);
+  if (lead && piece.ends && (touches || (has_names && policy::may_execute(lead->sql)))) {
+    Verdict verdict = Verdict::forward;
+    if (judge_sql(client, piece, lead->sql, run, verdict)) return verdict;
   }
   const Note note = forget_unnamed(client);
   server.assumptions.on_boundary();
@@ -334,9 +417,14 @@ const policy::ServerStatements::Prepared* Worker::prepare(ClientSession& client,
   }
   if (!drop_surplus(client, max - 1, run)) return nullptr;
   const ServerName name(statement->id);
-  if (!say_parse(client, name.view(), statement->identity(), run)) return nullptr;
+  if (statement->text->kind == policy::StatementKind::sql) {
+    if (!replay(client, statement, run)) return nullptr;
+  } else {
+    if (!say_parse(client, name.view(), statement->identity(), run)) return nullptr;
+    server.talk.on_request('P', For::pooler, {true, statement->id});
+  }
   ++client.desk()->stats.server_parses;
-  server.talk.on_request('P', For::pooler, {true, statement->id});
+  statement_counters_.reparses += statement->proven_for == client.desk()->pool.account().key;
   Assumption assumption;
   assumption.what = What::prepared;
   assumption.statement = statement;
@@ -354,6 +442,7 @@ bool Worker::drop_surplus(ClientSession& client, std::size_t max, Run& run) {
 
 bool Worker::close_there(ClientSession& client, policy::ServerStatements::Prepared prepared, Run& run) {
   ServerConnection& server = *client.server;
+  ++statement_counters_.closes;
   const ServerName name(prepared.id);
   if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::close(out, 'S', name.view()); })) return false;
   server.talk.on_request('C', For::pooler, {true, 0});

@@ -1,4 +1,6 @@
 // What a server's replies mean for prepared statements: which assumptions came true, and what is told in our own name.
+#include <charconv>
+
 #include "protocol/backend.h"
 #include "protocol/compose.h"
 #include "proxy/session/worker.h"
@@ -34,56 +36,110 @@ bool Worker::settle_assumptions(ServerConnection& server) {
 
 // An ErrorResponse to a request of the client's, or to what we put before it.
 void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict) {
-  const ReportView report(piece.body());
-  renamed_id_ = 0;
-  server.deallocating.clear();
-  server.swallow_prepare = false;
-  if (verdict.mark != 0) {
-    const std::uint64_t id = verdict.mark & ((std::uint64_t{1} << mark_id_bits) - 1);
-    const std::uint64_t name_at = verdict.mark >> mark_id_bits;
-    policy::Statement* statement = server.statements.by_id(id);
-    if (statement && report.sqlstate() == "0A000" && report.field('R') == "RevalidateCachedQuery") {
-      // "cached plan must not change result type": from now on it is prepared anew wherever it is used.
-      ++statement->version;
-    }
-    if (report.sqlstate() == "26000") server.statements.suspect_all();
-    if (server.client && as_text(piece.body()).find("PGBOUNCER_") != std::string_view::npos) {
-      renamed_id_ = id;
-      const std::string_view next = verdict.failed_is_noted ? server.assumptions.next_name() : std::string_view{};
-      renamed_to_ = !next.empty() ? next
-                    : name_at > 0 ? std::string_view(server.names_in_flight.c_str() + name_at - 1)
-                    : statement ? server.client->statements.name_of(*statement) : std::string_view{};
-    }
-  }
+  renames_.clear();
+  edits_.clear();
+  if (verdict.mark != 0) on_marked_failed(server, ReportView(piece.body()), verdict);
+  server.may_repeat = false;
+  if (!server.swallowing) server.sql.orders.clear();
   if (verdict.notes_dropped > 0 && server.client) {
     server.assumptions.take_back(verdict.notes_dropped, verdict.failed_is_noted, server.client->statements, server.statements);
   }
 }
 
-// CommandComplete of something that may have deallocated.
-void Worker::on_statements_gone(ServerConnection& server, Bytes body) {
-  const auto view = read_command_complete(body);
-  if (view && view->tag == "DEALLOCATE" && !server.deallocating.empty()) {
-    if (server.client) server.client->statements.erase(server.deallocating);
-    server.deallocating.clear();
+// ... that names a prepared statement.
+void Worker::on_marked_failed(ServerConnection& server, const ReportView& report, const ReplyVerdict& verdict) {
+  const std::uint64_t id = verdict.mark & ((std::uint64_t{1} << mark_id_bits) - 1);
+  const std::uint64_t name_at = verdict.mark >> mark_id_bits;
+  const policy::VerbPortal* portal = server.sql.marked(id);
+  policy::Statement* statement = portal ? portal->text.get() : server.statements.by_id(id);
+  const bool of_query = server.sql.query_under_way && !server.swallowing;
+  if (report.sqlstate() == "0A000" && report.field('R') == "RevalidateCachedQuery") {
+    // "cached plan must not change result type": from now on it is prepared anew wherever it is used.
+    if (statement) ++statement->version;
+    if (statement && !portal && !of_query && repeat_batch(server)) return;
+    if (portal && portal->about) ++portal->about->version;
+    for (const policy::SqlRename& rename : server.sql.renames) {
+      policy::Statement* named = of_query && rename.id != id ? server.statements.by_id(rename.id) : nullptr;
+      if (named) ++named->version;
+    }
   }
-  if (!view || (view->tag != "DEALLOCATE ALL" && view->tag != "DISCARD ALL")) return;
-  server.statements.clear();
-  if (server.client) server.client->statements.clear();
+  if (report.sqlstate() == "26000") server.statements.suspect_all();
+  if (!server.client) return;
+  if (of_query) {
+    renames_ = server.sql.renames;
+    edits_ = server.sql.edits;
+    return;
+  }
+  if (portal) {
+    renames_ = {{portal->text->id, portal->statement}, {portal->about->id, portal->name}, {0, portal->name}};
+    edits_ = portal->edits;
+    return;
+  }
+  const std::string_view next = verdict.failed_is_noted ? server.assumptions.next_name() : std::string_view{};
+  const std::string_view name = !next.empty() ? next
+                                : name_at > 0 ? std::string_view(server.names_in_flight.c_str() + name_at - 1)
+                                : statement ? server.client->statements.name_of(*statement) : std::string_view{};
+  if (!name.empty()) renames_ = {{id, std::string(name)}};
 }
 
-// An error about a statement bears the name that the client knows. True: it has been put into the run.
-bool Worker::rename_in_error(ServerConnection& server, const Piece& piece, Run& to_client) {
-  if (renamed_id_ == 0 || renamed_to_.empty() || !piece.whole()) return false;
-  const policy::ServerName name(std::exchange(renamed_id_, 0));
+// Says the batch that has just failed once more. False: the client has heard of it, or of what comes behind it.
+bool Worker::repeat_batch(ServerConnection& server) {
+  ClientSession* client = server.client;
+  const bool only_its_sync = server.talk.owed_count() == 1 && !server.talk.skipping();
+  if (!server.may_repeat || !client || !only_its_sync || client->stalled || !client->framer.between_messages()) return false;
+  ++statement_counters_.repeats;
+  server.may_repeat = false;
+  server.repeating = client->stalled = client->repeated = true;
+  server.clock.forget();
+  Buffer again = std::move(server.batch);
+  if (client->held) append(again, *client->held);
+  client->held = std::make_unique<Buffer>(std::move(again));
+  update_reading(*client);
+  return true;
+}
+
+// An error bears the names and the positions that the client knows. True: it has been put into the run.
+bool Worker::correct_error(ServerConnection& server, const Piece& piece, Run& to_client) {
+  if ((renames_.empty() && edits_.empty()) || !piece.whole()) return false;
+  const bool named = as_text(piece.body()).find("PGBOUNCER_") != std::string_view::npos;
+  const ReportView report(piece.body());
+  const std::string_view position = report.field('P');
+  if (!named && (edits_.empty() || position.empty())) return false;
   std::string text(as_text(piece.bytes));
-  for (std::size_t at = 0; (at = text.find(name.view(), at)) != std::string::npos; at += renamed_to_.size()) {
-    text.replace(at, name.view().size(), renamed_to_);
+  if (!edits_.empty() && !position.empty()) {
+    std::uint32_t at = 0;
+    (void)std::from_chars(position.data(), position.data() + position.size(), at);
+    const auto offset = static_cast<std::size_t>(position.data() - as_text(piece.bytes).data());
+    text.replace(offset, position.size(), std::to_string(policy::client_position(edits_, at)));
+  }
+  for (const policy::SqlRename& rename : renames_) {
+    const policy::ServerName name(rename.id);
+    for (std::size_t at = 0; (at = text.find(name.view(), at)) != std::string::npos;) {
+      const std::size_t end = at + name.view().size();
+      const bool whole = end == text.size() || text[end] < '0' || text[end] > '9';
+      if (whole) text.replace(at, name.view().size(), rename.name);
+      at += whole ? rename.name.size() : name.view().size();
+    }
   }
   store_be32(reinterpret_cast<std::byte*>(text.data()) + 1, static_cast<std::uint32_t>(text.size() - 1));
+  renames_.clear();
+  edits_.clear();
   (void)to_client.append(as_bytes(text));
   flush_to_client(server, to_client);
   return true;
+}
+
+// Only what begins outside a transaction is a unit that can be said again, and only once.
+bool Worker::may_be_repeated(ClientSession& client) const {
+  if (client.repeated) return client.repeated = false;
+  return tracks_statements(client) && client.framer.between_messages() && !client.swallow_rest &&
+         (!client.server ||
+          (client.server->talk.at_rest() && client.server->talk.transaction() == TxStatus::idle));
+}
+
+void Worker::keep_batch(ServerConnection& server, Bytes batch) {
+  server.may_repeat = !batch.empty();
+  if (server.may_repeat) server.batch.assign(batch.begin(), batch.end());
 }
 
 // The server has answered all it was sent: what the client has said since is judged now.

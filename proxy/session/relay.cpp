@@ -5,6 +5,8 @@
 #include "protocol/frontend.h"
 #include "protocol/startup.h"
 #include "proxy/policy/release.h"
+#include "proxy/session/batch_watch.h"
+#include "proxy/session/say.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
 
@@ -13,6 +15,8 @@ namespace {
 
 // What a waiting client may send before it is not read any more.
 constexpr std::size_t held_bytes_max = 64 * 1024;
+// Old enough for its address to have moved since.
+constexpr Duration read_only_age = seconds(1);
 
 }  // namespace
 
@@ -24,6 +28,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
   answers_.clear();
   Run run;
   bool flush = false;
+  BatchWatch batch(may_be_repeated(client), input);
   while (auto piece = client.framer.next(input)) {
     Verdict verdict = client.swallow_rest ? Verdict::swallow : Verdict::forward;
     if (piece->starts) {
@@ -33,6 +38,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
       client.swallow_rest = verdict == Verdict::swallow;
       flush |= piece->tag == 'H';
     }
+    batch.add(*piece, verdict == Verdict::swallow);
     if (verdict == Verdict::swallow) continue;
     if (verdict == Verdict::forward) {
       client.server->clock.on_request(*piece, now);
@@ -42,11 +48,13 @@ void Worker::from_client(ClientSession& client, Bytes input) {
   }
   if (client.framer.failed()) {
     const bool unknown = client.framer.failure() == Framer::Failure::unknown_tag;
-    return end_client(client, unknown ? CloseReason::unknown_packet : CloseReason::bad_packet_header,
-                      unknown ? std::string{}
-                              : "bad packet header: '" + header_hex(client.framer.offending_header()) + "'");
+    end_sending(client, unknown ? CloseReason::unknown_packet : CloseReason::bad_packet_header, run,
+                unknown ? std::string{}
+                        : "bad packet header: '" + header_hex(client.framer.offending_header()) + "'");
+    return;
   }
   tell_answers(client);
+  if (client.server) keep_batch(*client.server, batch.repeatable());
   flush_to_server(client, run);
   words_.clear();
   client.framer.end_turn();
@@ -70,6 +78,14 @@ void Worker::wait_with(ClientSession& client, const Piece& piece, Bytes input, R
   hold(client, input);
 }
 
+// Ends the client in the middle of its input. What came before goes out: a server that has been sent half of a message
+// must not look as if it had all of it.
+Worker::Verdict Worker::end_sending(ClientSession& client, CloseReason reason, Run& run, const std::string& text) {
+  flush_to_server(client, run);
+  if (client.phase != ClientPhase::leaving) end_client(client, reason, text);
+  return Verdict::end;
+}
+
 // Puts bytes into the run; sends first when it is full.
 bool Worker::add(ClientSession& client, Run& run, Bytes bytes) {
   if (run.append(bytes)) return true;
@@ -86,21 +102,16 @@ void Worker::tell_answers(ClientSession& client) {
 }
 
 Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& run) {
-  if (piece.tag == 'X') {
-    end_client(client, CloseReason::client_close_request);
-    return Verdict::end;
-  }
-  if (piece.tag == 'p') {
-    end_client(client, CloseReason::unknown_packet);
-    return Verdict::end;
-  }
-  if (piece.tag == 'Q' && config_->globals.disable_pqexec) {
-    end_client(client, CloseReason::pqexec_disallowed);
-    return Verdict::end;
-  }
+  if (piece.tag == 'X') return end_sending(client, CloseReason::client_close_request, run);
+  if (piece.tag == 'p') return end_sending(client, CloseReason::unknown_packet, run);
+  if (piece.tag == 'Q' && config_->globals.disable_pqexec) return end_sending(client, CloseReason::pqexec_disallowed, run);
   if (!client.server) {
     const Verdict verdict = judge_without_server(client, piece);
     if (verdict != Verdict::forward) return verdict;
+  }
+  if (times_statements() && client.server->clock.wants_flush(piece)) {
+    if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) return Verdict::end;
+    client.server->clock.on_flush();
   }
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.
@@ -210,7 +221,7 @@ bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& 
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
   if (server.swallowing || !server.client) return true;
-  if (piece.tag == 'E' && piece.starts && rename_in_error(server, piece, to_client)) return server.client != nullptr;
+  if (piece.tag == 'E' && piece.starts && correct_error(server, piece, to_client)) return server.client != nullptr;
   if (!to_client.append(piece.bytes)) {
     flush_to_client(server, to_client);
     if (server.state() == ServerState::leaving) return false;
@@ -231,7 +242,8 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
     if (server.state() != ServerState::leaving) end_server(server, CloseReason::protocol_violation);
     return false;
   }
-  server.swallowing = verdict.disposition == Disposition::swallow;
+  server.swallowing = verdict.disposition == Disposition::swallow || server.repeating;
+  if (!server.swallowing && piece.tag != 'E' && piece.tag != 'S' && piece.tag != 'N') server.may_repeat = false;
   switch (piece.tag) {
     case 'S':
       absorb_parameter(server, piece, !server.swallowing);
@@ -239,11 +251,14 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
     case 'E':
       on_server_error(server, piece, verdict);
       if (server.state() == ServerState::leaving) return false;
+      if (server.repeating) return true;
+      break;
+    case 'Z':
+      server.repeating = false;
       break;
     case 'C':
-      if (!body.empty() && body[0] == std::byte{'D'}) on_statements_gone(server, body);
-      if (server.swallow_prepare && as_text(body) == std::string_view("PREPARE\0", 8)) {
-        server.swallow_prepare = false;
+      // DEALLOCATE, DISCARD, PREPARE
+      if (!body.empty() && (body[0] == std::byte{'D'} || body[0] == std::byte{'P'}) && on_sql_done(server, body)) {
         server.swallowing = true;
       }
       break;
@@ -262,9 +277,14 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
 
 void Worker::on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict) {
   on_batch_failed(server, piece, verdict);
+  if (server.repeating) {
+    server.swallowing = true;
+    return;
+  }
   const ReportView report(piece.body());
   const std::string_view severity = report.severity();
   if (severity == "FATAL" || severity == "PANIC") server.said_fatal = true;
+  if (report.sqlstate() == "25006") replace_read_only(server);
   if (server.swallowing) {
     server.job_failed = true;
     server.job_error = report.message();
@@ -275,6 +295,14 @@ void Worker::on_server_error(ServerConnection& server, const Piece& piece, const
     log_server(log::Level::log, server, "got packet 'E' from server when not linked: {}", report.message());
     end_server(server, CloseReason::idle_server_dirty);
   }
+}
+
+// A write was refused because all is read-only: after a failover the address may lead to another machine by now. It may
+// as well be the client's own mistake, so that new connections are left alone.
+void Worker::replace_read_only(ServerConnection& server) {
+  if (server.pooled.close_needed || loop_.now() - server.pooled.opened_at < read_only_age) return;
+  server.pooled.close_needed = true;
+  log_server(log::Level::log, server, "is read-only (SQLSTATE 25006): to be replaced after its use");
 }
 
 void Worker::absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded) {

@@ -11,6 +11,7 @@
 #include "proxy/policy/close_reason.h"
 #include "proxy/policy/parameters.h"
 #include "proxy/policy/prepared/assumptions.h"
+#include "proxy/policy/prepared/sql_in_flight.h"
 #include "proxy/policy/statement_clock.h"
 #include "proxy/pool/pool.h"
 #include "proxy/session/outbox.h"
@@ -70,8 +71,10 @@ struct ServerConnection {
   policy::ServerStatements statements;
   policy::Assumptions assumptions;
   std::string names_in_flight;                 // what the client calls the statements of requests under way
-  std::string deallocating;                    // the client's name of what the DEALLOCATE under way is about
-  bool swallow_prepare = false;                // the next CommandComplete of a PREPARE answers a statement of ours
+  policy::SqlInFlight sql;                     // PREPARE, EXECUTE and DEALLOCATE under way
+  Buffer batch;                                // the client's latest, while it may be repeated
+  bool may_repeat = false;                     // nothing of its answer has reached the client
+  bool repeating = false;                      // up to the next ReadyForQuery nothing is forwarded
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it

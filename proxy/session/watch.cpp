@@ -31,19 +31,18 @@ void Worker::on_statement_over(ServerConnection& server, unsigned count) {
     if (threshold_ms < 0 || done.took < milliseconds(threshold_ms) || !server.client) return;
     const double ms = static_cast<double>(count_us(done.took)) / 1000;
     const double waited_ms = static_cast<double>(count_us(server.client->last_wait)) / 1000;
-    // PostgreSQL sends what a pipeline answers at its Sync: the time may be that of the statements behind it.
-    const std::size_t behind = server.clock.in_flight() - std::min<std::size_t>(count, server.clock.in_flight());
-    const std::string more = behind > 0 ? fmt::format(", {} more statements in its pipeline", behind) : std::string{};
-    if (done.simple) {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  statement: {}  (waited {:.3f} ms{})", ms,
-                 done.text, waited_ms, more);
-    } else {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  execute {}: {}  (waited {:.3f} ms{})", ms,
-                 done.name.empty() ? "<unnamed>" : done.name, done.text, waited_ms, more);
-    }
+    const std::string mean = done.shared > 1 ? fmt::format(", mean of {} executions", done.shared) : std::string{};
+    const std::string what = done.simple          ? std::string("statement: ")
+                             : done.function_call ? std::string{}
+                                                  : fmt::format("execute {}: ", done.name.empty() ? "<unnamed>" : done.name);
+    log_client(log::Level::log, *server.client, "duration: {:.3f} ms  {}{}  (waited {:.3f} ms{})", ms, what, done.text,
+               waited_ms, mean);
   });
   if (server.client) server.client->last_wait = {};
 }
+
+// Whether anybody wants to know how long each statement takes.
+bool Worker::times_statements() const { return watch_ || config_->globals.log_min_duration_statement >= 0; }
 
 void Worker::note_statement(ServerConnection& server, ClientSession& client,
                             const policy::StatementClock::Finished& done) {

@@ -20,6 +20,7 @@
 
 #include "config/change.h"
 #include "config/config.h"
+#include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "proxy/core/log.h"
 #include "proxy/core/version.h"
@@ -137,6 +138,8 @@ class Worker final : public LoopEvents {
   // No server of it is left that must be closed.
   bool nothing_to_close(const std::string& database) const;
   const DigestTable* digests() const { return watch_ ? &watch_->digests : nullptr; }   // null: query_digests=0
+  const policy::StatementStore& statement_store() const { return statements_; }
+  const policy::StatementCounters& statement_counters() const { return statement_counters_; }
   const SlowRing* slow_statements() const { return watch_ ? &watch_->slow : nullptr; }
   WaitReason wait_reason(const PoolDesk& desk) const;   // of those who wait in it now
   void reset_queries();                        // forgets what SHOW QUERIES, SLOW_QUERIES and WAITS tell
@@ -198,6 +201,7 @@ class Worker final : public LoopEvents {
   void from_client(ClientSession& client, Bytes input);
   Verdict judge(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_without_server(ClientSession& client, const Piece& piece);
+  Verdict end_sending(ClientSession& client, CloseReason reason, Run& run, const std::string& text = {});
   void wait_with(ClientSession& client, const Piece& piece, Bytes input, Run& run);
   bool add(ClientSession& client, Run& run, Bytes bytes);   // false: the client has left
   void tell_answers(ClientSession& client);
@@ -209,6 +213,7 @@ class Worker final : public LoopEvents {
   bool on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client);
   bool on_server_reply(ServerConnection& server, const Piece& piece);
   void on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict);
+  void replace_read_only(ServerConnection& server);
   void absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded);
   bool on_ready(ServerConnection& server);
   void flush_to_server(ClientSession& client, Run& run);
@@ -224,15 +229,27 @@ class Worker final : public LoopEvents {
   Verdict pass(ClientSession& client, const Piece& piece, Note note = {});
   Verdict judge_parse(ClientSession& client, const Piece& piece, Run& run);
   Verdict parse_unnamed(ClientSession& client, const Piece& piece, policy::StatementRef statement, bool touches);
+  Bytes identity_of(const ParseView& view);
+  bool may_share(policy::Statement& statement) const;
+  Verdict share_unnamed(ClientSession& client, const Piece& piece, policy::StatementRef statement, Run& run);
   Verdict parse_duplicate(ClientSession& client, const Piece& piece, const policy::StatementRef& known, Run& run);
   Verdict judge_bind(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_describe(ClientSession& client, const Piece& piece, Run& run);
+  Verdict describe_as(ClientSession& client, const policy::StatementRef& statement, std::string_view name, Run& run);
   Verdict judge_close(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_query(ClientSession& client, const Piece& piece, Run& run);
-  Verdict query_about(ClientSession& client, const Piece& piece, std::string_view sql, const policy::SqlVerb& verb,
-                      const policy::StatementRef& known, Run& run);
-  Verdict parse_about(ClientSession& client, const Piece& piece, const ParseView& view, const policy::SqlVerb& verb,
-                      const policy::StatementRef& known, Run& run);
+  bool bind_to(ClientSession& client, const Piece& piece, const BindView& view, const policy::StatementRef& statement,
+               Run& run, std::uint64_t mark = 0);
+  bool bind_verb(ClientSession& client, const Piece& piece, const BindView& view, const policy::StatementRef& statement,
+                 Run& run, Verdict& verdict);
+  bool describe_verb(ClientSession& client, const policy::StatementRef& statement, Run& run, Verdict& verdict);
+  bool judge_sql(ClientSession& client, const Piece& piece, std::string_view sql, Run& run, Verdict& verdict);
+  bool prepare_for(ClientSession& client, const policy::SqlPlan& plan, std::size_t max, Run& run);
+  bool resolve_verb(ClientSession& client, const policy::StatementRef& statement, Run& run,
+                    policy::VerbPortal& resolved, Verdict& verdict);
+  bool judge_execute_verb(ClientSession& client, const Piece& piece, Run& run, Verdict& verdict);
+  bool replay(ClientSession& client, const policy::StatementRef& statement, Run& run);
+  bool on_sql_done(ServerConnection& server, Bytes body);
   Note forget_unnamed(ClientSession& client);
   Verdict stall(ClientSession& client, Run& run);
   bool in_doubt(ServerConnection& server);
@@ -248,9 +265,12 @@ class Worker final : public LoopEvents {
   bool add_fakes(ServerConnection& server, Run& to_client);
   bool settle_assumptions(ServerConnection& server);
   void on_batch_failed(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict);
-  void on_statements_gone(ServerConnection& server, Bytes body);
-  bool rename_in_error(ServerConnection& server, const Piece& piece, Run& to_client);
+  bool repeat_batch(ServerConnection& server);
+  void on_marked_failed(ServerConnection& server, const ReportView& report, const ReplyVerdict& verdict);
+  bool correct_error(ServerConnection& server, const Piece& piece, Run& to_client);
   void resume_stalled(ClientSession& client);
+  bool may_be_repeated(ClientSession& client) const;
+  static void keep_batch(ServerConnection& server, Bytes batch);
   // --- watch.cpp
   struct Watch {
     Watch(std::size_t entries_max, std::size_t bytes_max) : digests(entries_max, bytes_max) {}
@@ -258,6 +278,7 @@ class Worker final : public LoopEvents {
     SlowRing slow;
   };
   void settle_watch();                         // as query_digests says
+  bool times_statements() const;
   void on_statement_over(ServerConnection& server, unsigned count);
   void note_statement(ServerConnection& server, ClientSession& client, const policy::StatementClock::Finished& done);
   void note_slow(const ServerConnection& server, const ClientSession& client, const Execution& run);
@@ -357,10 +378,12 @@ class Worker final : public LoopEvents {
   std::minstd_rand random_;
 
   policy::StatementStore statements_;          // outlives those who hold its statements
+  policy::StatementCounters statement_counters_;
+  Buffer identity_;                            // of the Parse under way, where it is not a part of the message
   Buffer words_;                               // ours in the run under way; never grows while the run points to it
   Buffer answers_;                             // of ours to the client whose bytes are being read
-  std::uint64_t renamed_id_ = 0;               // in the error under way, and what the client calls it
-  std::string renamed_to_;
+  std::vector<policy::SqlRename> renames_;     // to be undone in the error under way
+  std::vector<policy::SqlEdit> edits_;
 
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};

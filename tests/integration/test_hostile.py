@@ -233,3 +233,17 @@ def test_an_idle_pooler_sleeps(pooler):
     before = cpu_seconds(p)
     time.sleep(1.5)
     assert cpu_seconds(p) - before < 0.1 and len(clients) == 50
+
+
+@pytest.mark.ours
+def test_a_console_client_that_never_reads_is_closed_before_it_fills_the_memory(pooler):
+    p = pooler()
+    crowd = [p.wire() for _ in range(200)]
+    before = resident_kib(p)
+    with p.console() as conn:
+        conn.send(query("show clients") * 900)
+        eventually(lambda: "too many answers are not read" in p.log())
+        assert resident_kib(p) - before < 24 * 1024
+    for one in crowd:
+        one.close()
+    assert p.command("show version")

@@ -1,8 +1,9 @@
 """The log lines that operators and their tools match."""
 import re
+import struct
 
 import pytest
-from wire import PgError, extended, msg, query
+from wire import SYNC, PgError, bind, describe, execute, extended, msg, parse, query
 
 STAMP = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \w+ \[\d+\] "
 CLIENT = r"C-0x[0-9a-f]+: p0/bouncer@127\.0\.0\.1:\d+ "
@@ -109,6 +110,48 @@ def test_slow_statements_are_logged_as_postgres_logs_them(pooler):
     has_line(p, r"LOG .*duration: 2\d\d\.\d{3} ms  execute <unnamed>: select pg_sleep\(0\.2\), 'slow unnamed'(  \(waited [\d.]+ ms\))?$")
     has_line(p, r"LOG .*duration: 2\d\d\.\d{3} ms  execute fetcher: select pg_sleep\(0\.2\), 'slow named'(  \(waited [\d.]+ ms\))?$")
     assert "quick" not in p.log()
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("pool_mode", ["session", "transaction"])
+def test_a_pipeline_is_charged_per_statement_not_per_sync(pooler, pool_mode):
+    p = pooler(pool_mode=pool_mode, log_min_duration_statement=150)
+    with p.wire() as conn:
+        conn.send(parse("sleeper", "select pg_sleep($1::float8 / 1000)") + SYNC).until()
+        pipeline = b"".join([bind("", "sleeper", [300]) + execute(),
+                             bind("", "sleeper", [1]) + execute(),
+                             bind("", "sleeper", [500]) + execute(),
+                             parse("", "select 'quick'") + bind() + execute(),
+                             parse("", "select pg_sleep(0.2)") + bind() + describe() + execute(), SYNC])
+        assert [m.tag for m in conn.send(pipeline).until() if m.tag == "C"] == ["C"] * 5
+    wanted = [("3", "execute sleeper: select pg_sleep($1::float8 / 1000)"),
+              ("5", "execute sleeper: select pg_sleep($1::float8 / 1000)"), ("2", "execute <unnamed>: select pg_sleep(0.2)")]
+    for digit, what in wanted:
+        has_line(p, rf"LOG .*duration: {digit}\d\d\.\d{{3}} ms  {re.escape(what)}  \(waited [\d.]+ ms\)$")
+    assert p.log().count("duration: ") == 3
+
+
+@pytest.mark.ours
+def test_a_long_batch_of_one_statement_shares_its_time(pooler):
+    p = pooler(log_min_duration_statement=15)
+    with p.wire() as conn:
+        conn.send(parse("sleeper", "select pg_sleep($1::float8 / 1000)") + SYNC).until()
+        one = bind("", "sleeper", [1]) + execute()
+        last = bind("", "sleeper", [400]) + execute()
+        replies = conn.send(one * 33 + last + SYNC).until()
+        assert [m.tag for m in replies].count("C") == 34
+    has_line(p, r"LOG .*duration: 2\d\d\.\d{3} ms  execute sleeper: .*, mean of 2 executions\)$")
+
+
+@pytest.mark.ours
+def test_a_slow_function_call_is_logged_in_postgres_words(pooler):
+    p = pooler(log_min_duration_statement=150)
+    with p.wire() as conn:
+        oid = int(conn.value("select 'pg_sleep'::regproc::oid"))
+        seconds = struct.pack("!d", 0.2)
+        call = struct.pack("!IHHHi", oid, 1, 1, 1, len(seconds)) + seconds + struct.pack("!H", 1)
+        conn.send(msg("F", call)).until()
+    has_line(p, rf'LOG .*duration: 2\d\d\.\d{{3}} ms  fastpath function call: "{oid}" \(OID {oid}\)')
 
 
 def test_line_ends_inside_a_message_are_indented(pooler):

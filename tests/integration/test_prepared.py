@@ -3,42 +3,10 @@ import re
 import time
 
 import pytest
+from statements import codes, one_server, prepare, run, server_names, two_servers  # noqa: F401: fixtures
 from wire import (FLUSH, SYNC, bind, close, describe, errors, eventually, execute, extended, parse, query, rows, tags)
 
 pytestmark = pytest.mark.ours
-
-
-@pytest.fixture
-def one_server(pooler):
-    return pooler(pool_mode="transaction", default_pool_size=1)
-
-
-@pytest.fixture
-def two_servers(pooler):
-    return pooler(pool_mode="transaction", default_pool_size=2)
-
-
-def prepare(conn, name, sql, oids=()):
-    reply = conn.send(parse(name, sql, oids), SYNC).until()
-    assert tags(reply) == "1Z", errors(reply)
-
-
-def run(conn, name, values=()):
-    return conn.send(bind("", name, values), execute(), SYNC).until()
-
-
-def on_another_server(pooler, conn, other):
-    """Sees to it that `conn` next meets a server it has not used: the one it used last is held by `other`."""
-    other.ask("begin")
-
-
-def server_names(conn):
-    """What the server at hand has prepared."""
-    return sorted(row[0] for row in rows(conn.ask("select name from pg_prepared_statements")))
-
-
-def codes(messages):
-    return [error["C"] for error in errors(messages)]
 
 
 def test_a_statement_works_on_a_server_that_has_never_seen_it(two_servers):
@@ -270,6 +238,7 @@ def test_T28_T71_a_changed_result_type_does_not_persist(two_servers, cluster):
         assert rows(run(a, "s")) == [["1"]]
         b.ask("commit")
         owner.execute("alter table t28 add column b text default 'x'")
+        # Who does not ask for the new description may have kept the old one: it has to be told, once.
         assert codes(run(a, "s")) == ["0A000"]
         assert rows(run(a, "s")) == [["1", "x"]]
         b.ask("begin")                                  # the other server has the old one too

@@ -3,42 +3,10 @@ import re
 import time
 
 import pytest
+from statements import codes, one_server, prepare, run, server_names, two_servers  # noqa: F401: fixtures
 from wire import (FLUSH, SYNC, bind, close, describe, errors, eventually, execute, extended, parse, query, rows, tags)
 
 pytestmark = pytest.mark.ours
-
-
-@pytest.fixture
-def one_server(pooler):
-    return pooler(pool_mode="transaction", default_pool_size=1)
-
-
-@pytest.fixture
-def two_servers(pooler):
-    return pooler(pool_mode="transaction", default_pool_size=2)
-
-
-def prepare(conn, name, sql, oids=()):
-    reply = conn.send(parse(name, sql, oids), SYNC).until()
-    assert tags(reply) == "1Z", errors(reply)
-
-
-def run(conn, name, values=()):
-    return conn.send(bind("", name, values), execute(), SYNC).until()
-
-
-def on_another_server(pooler, conn, other):
-    """Sees to it that `conn` next meets a server it has not used: the one it used last is held by `other`."""
-    other.ask("begin")
-
-
-def server_names(conn):
-    """What the server at hand has prepared."""
-    return sorted(row[0] for row in rows(conn.ask("select name from pg_prepared_statements")))
-
-
-def codes(messages):
-    return [error["C"] for error in errors(messages)]
 
 
 def test_T69_the_unnamed_statement_lasts_to_the_next_batch(two_servers):

@@ -57,6 +57,7 @@ TEST_CASE("each statement of a pipeline is charged for its own time") {
     compose::parse(out, name, std::string("select ") + name);
     compose::bind(out, "", name);
     compose::execute(out, "");
+    compose::flush(out);
   }
   compose::sync(out);
   c.send(out, start, 3);
@@ -150,4 +151,115 @@ TEST_CASE("a statement's answer is told in parts: first byte, rows, bytes, error
     CHECK(done.to_first_byte == milliseconds(1));
     CHECK(done.sqlstate.empty());
   });
+}
+
+namespace {
+
+Buffer executions(unsigned count, const std::string& statement = "s") {
+  Buffer out;
+  for (unsigned i = 0; i < count; ++i) {
+    compose::bind(out, "", statement);
+    compose::execute(out, "");
+  }
+  return out;
+}
+
+// Sends the messages one by one, a Flush where the clock wants one; says in front of which.
+std::vector<std::size_t> flushed(StatementClock& clock, const Buffer& messages, TimePoint now) {
+  std::vector<std::size_t> places;
+  Framer framer(Direction::from_client);
+  Bytes input = messages;
+  std::size_t number = 0;
+  while (auto piece = framer.next(input)) {
+    if (clock.wants_flush(*piece)) {
+      places.push_back(number);
+      clock.on_flush();
+    }
+    clock.on_request(*piece, now);
+    ++number;
+  }
+  return places;
+}
+
+}  // namespace
+
+TEST_CASE("a Flush is wanted behind each execution that another follows in its batch, not at its Sync") {
+  StatementClock clock;
+  Buffer out = executions(3);
+  compose::sync(out);
+  CHECK(flushed(clock, out, start) == std::vector<std::size_t>{2, 4});
+  CHECK(flushed(clock, out, start) == std::vector<std::size_t>{2, 4});
+}
+
+TEST_CASE("far into a batch a Flush is wanted where the statement changes, and each so many executions of one") {
+  StatementClock clock;
+  constexpr unsigned alone = StatementClock::alone_max;
+  Buffer first;
+  compose::parse(first, "s", "select 1");
+  flushed(clock, first, start);
+  flushed(clock, executions(alone + 1), start);
+  CHECK(flushed(clock, executions(alone - 1), start).empty());
+  CHECK(flushed(clock, executions(1), start).size() == 1);
+  CHECK(flushed(clock, executions(2), start).empty());
+  CHECK(flushed(clock, executions(1, "other"), start) == std::vector<std::size_t>{0});
+  Buffer parsed;
+  compose::parse(parsed, "other", "select 7");
+  CHECK(flushed(clock, parsed, start).size() == 1);
+}
+
+TEST_CASE("executions that are answered together share the time") {
+  Clock c;
+  Buffer out = executions(4);
+  compose::sync(out);
+  c.send(out, start);
+  for (int i = 0; i < 4; ++i) c.over(start + milliseconds(100));
+  REQUIRE(c.lines.size() == 4);
+  for (const auto& line : c.lines) CHECK(line.took == milliseconds(25));
+  c.send(out, start + milliseconds(200));
+  c.over(start + milliseconds(260));
+  CHECK(c.lines.back().took == milliseconds(15));
+  c.over(start + milliseconds(260), 3);
+  CHECK(c.lines.back().took == milliseconds(45));
+}
+
+TEST_CASE("a closed statement's text is forgotten, and its place used again") {
+  Clock c;
+  Buffer out;
+  compose::parse(out, "s", "select 1");
+  compose::close(out, 'S', "s");
+  compose::bind(out, "", "s");
+  compose::execute(out, "");
+  c.send(out, start);
+  c.over(start);
+  REQUIRE(c.lines.size() == 1);
+  CHECK(c.lines[0].text.empty());
+}
+
+TEST_CASE("texts of many named statements stay within their bound") {
+  Clock c;
+  Buffer out;
+  const std::string sql(StatementClock::text_bytes_max, 'x');
+  for (int i = 0; i < 100; ++i) compose::parse(out, "s" + std::to_string(i), sql);
+  compose::bind(out, "", "s99");
+  compose::execute(out, "");
+  compose::bind(out, "", "s0");
+  compose::execute(out, "");
+  c.send(out, start);
+  c.over(start);
+  c.over(start);
+  REQUIRE(c.lines.size() == 2);
+  CHECK(c.lines[0].text.size() == StatementClock::short_text_bytes);
+  CHECK(c.lines[1].text.size() == StatementClock::text_bytes_max);
+}
+
+TEST_CASE("a FunctionCall is told by its number in PostgreSQL's words") {
+  Clock c;
+  Buffer out;
+  const unsigned char call[] = {'F', 0, 0, 0, 14, 0, 0, 6, 0x3e, 0, 0, 0, 0, 0, 0};
+  for (unsigned char byte : call) out.push_back(std::byte{byte});
+  c.send(out, start);
+  c.over(start + milliseconds(3));
+  REQUIRE(c.lines.size() == 1);
+  CHECK(c.lines[0].text == "fastpath function call: \"1598\" (OID 1598)");
+  CHECK(!c.lines[0].simple);
 }

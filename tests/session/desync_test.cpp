@@ -169,3 +169,20 @@ TEST_CASE("T42: data that comes after a COPY has failed is ignored, and so is th
   CHECK(house.idle_servers() == 1);
   CHECK(client.ask("c1.2 SELECT") == "TDCZ");
 }
+
+TEST_CASE("a client that leaves at the end of a message that began in an earlier turn leaves no half of it behind") {
+  Calm house;
+  {
+    Client client(house);
+    const std::string late = copy_data("c1.1 line " + std::string(100, 'y'));
+    client.send(query("c1.1 COPYIN") + copy_data("c1.1 BAD") + late.substr(0, 20));
+    REQUIRE(client.wait_ready());
+    CHECK(house.idle_servers() == 0);
+    client.send(late.substr(20) + terminate());
+    REQUIRE(client.wait_closed());
+  }
+  house.settle();
+  CHECK(house.idle_servers() == 1);
+  Client next(house);
+  CHECK(next.ask("c2.1 SELECT") == "TDCZ");
+}

@@ -152,7 +152,9 @@ void SimChecks::look_at_servers() {
     if (backend && backend->logged_in() && !backend->at_rest() &&
         connection.unread_by_peer() == 0) {
       fail("(2) a free server's backend is busy with '" + backend->session().running() +
-           "', status " + backend->session().status());
+           "', status " + backend->session().status() +
+           (backend->session().in_copy() ? ", in COPY" : "") + ", unread: '" + backend->unread() +
+           "'");
     }
   });
 }
@@ -201,10 +203,28 @@ void SimChecks::look_at_bounds() {
   });
 }
 
+// Who waits and what there is, on each worker.
+std::string SimChecks::tell_of(PoolKey key) {
+  std::string told;
+  for (const Core& core : house_.cores()) {
+    const auto found = core.worker->desks().find(key);
+    if (found == core.worker->desks().end()) continue;
+    const Pool& pool = found->second->pool;
+    told += "\n  worker " + std::to_string(core.worker->number()) + ": waiting " +
+            std::to_string(pool.waiters().size()) + ", login " +
+            std::to_string(pool.count(ServerState::login)) + ", tested " +
+            std::to_string(pool.count(ServerState::tested)) + ", idle " +
+            std::to_string(pool.count(ServerState::idle)) + ", used " +
+            std::to_string(pool.count(ServerState::used)) +
+            (found->second->waiting_for_donor ? ", waiting for a donor" : "");
+  }
+  return told;
+}
+
 // (4) Nobody waits beside an idle server; (5) who waits longest is served first.
 void SimChecks::look_at_waits() {
   std::map<PoolKey, std::map<std::uint64_t, TimePoint>> now_waiting;
-  std::map<PoolKey, bool> idle, disturbed;
+  std::map<PoolKey, bool> idle, disturbed, tested;
   std::map<std::uint64_t, const ClientSession*> served;
   const TimePoint now = house_.world.now;
   house_.for_each_client([&](const ClientSession& c, const Worker&) {
@@ -218,6 +238,7 @@ void SimChecks::look_at_waits() {
       idle[key] = idle[key] ||
                   desk->pool.count(ServerState::idle) + desk->pool.count(ServerState::used) > 0;
       disturbed[key] = disturbed[key] || desk->pool.paused || desk->removed;
+      tested[key] = tested[key] || desk->pool.count(ServerState::tested) > 0;
     }
   }
   for (auto& [key, queue] : queues_) {
@@ -236,14 +257,15 @@ void SimChecks::look_at_waits() {
   }
   for (const auto& [key, waiting] : now_waiting) queues_[key].waiters = waiting;
   for (auto& [key, queue] : queues_) {
-    if (queue.waiters.empty() || !idle[key] || disturbed[key]) {
+    // The wait for server_check_query's answer is a wait for the network.
+    if (queue.waiters.empty() || !idle[key] || disturbed[key] || tested[key]) {
       queue.idle_beside_waiter = {};
       continue;
     }
     if (queue.idle_beside_waiter == TimePoint{}) queue.idle_beside_waiter = now;
-    // Counted from when both were there; a jump of the clock is nobody's fault.
-    if (now - queue.idle_beside_waiter > patience && now - queue.idle_beside_waiter < seconds(1)) {
-      fail("(4) somebody waits beside an idle server");
+    if (now - queue.idle_beside_waiter > patience) {
+      fail("(4) somebody waits beside an idle server, since " +
+           std::to_string(count_us(queue.idle_beside_waiter.time_since_epoch())) + tell_of(key));
     }
   }
 }

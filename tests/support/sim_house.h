@@ -92,12 +92,17 @@ class SimChecks {
   // Waits next to an idle server, and barging, are told as late as mail travels.
   Duration patience = milliseconds(5);
   bool fair = true;  // look at waits at all
+  // What was waited so far does not count.
+  void clock_jumped() {
+    for (auto& [key, queue] : queues_) queue.idle_beside_waiter = {};
+  }
 
  private:
   void look_at_servers();
   void look_at_limits();
   void look_at_bounds();
   void look_at_waits();
+  std::string tell_of(PoolKey key);
   SimHouse& house_;
   std::string failure_;
   struct Queue {

@@ -62,7 +62,7 @@ void SimBackend::take_input() {
     }
     std::string out;
     session_->on_message(message, out);
-    if (!out.empty()) say(out);
+    say_in_time(out, message[0]);
     if (!session_->breach().empty() && server_.breach_.empty())
       server_.breach_ = session_->breach();
     if (session_->dead()) {
@@ -81,6 +81,21 @@ void SimBackend::take_input() {
   }
 }
 
+// PostgreSQL sends when it is ready for a query, asked to by a Flush, wants data of a COPY, has an
+// error or a notice to tell, or its buffer is full.
+void SimBackend::say_in_time(const std::string& bytes, char request) {
+  constexpr std::size_t buffer_bytes = 8192;
+  unsent_ += bytes;
+  bool now = request == 'H' || unsent_.size() >= buffer_bytes;
+  std::string_view left = bytes;
+  while (const auto whole = first_message(left)) {
+    const char tag = (*whole)[0];
+    now |= tag == 'Z' || tag == 'G' || tag == 'E' || tag == 'N';
+    left.remove_prefix(whole->size());
+  }
+  if (now && !unsent_.empty()) say({});
+}
+
 void SimBackend::finish_later() {
   if (server_.endless_sleep) {
     ++sleep_serial_;
@@ -92,7 +107,7 @@ void SimBackend::finish_later() {
     if (self->gone() || serial != self->sleep_serial_ || !self->session_->busy()) return;
     std::string out;
     self->session_->finish(out);
-    self->say(out);
+    self->say_in_time(out, 'E');
     if (self->session_->busy())
       self->finish_later();
     else

@@ -26,6 +26,7 @@ class SimBackend final : public Peer, public std::enable_shared_from_this<SimBac
   bool gone() const { return stage_ == Stage::gone; }
   // Logged in, with nothing to do, nothing open and nothing read yet to be answered.
   bool at_rest() const { return logged_in() && session_->at_rest() && input_.empty(); }
+  const std::string& unread() const { return input_; }  // the beginning of a message
   std::uint32_t pid() const { return pid_; }
   Connection& connection() { return *connection_; }
   const std::string& database() const { return database_; }
@@ -34,8 +35,10 @@ class SimBackend final : public Peer, public std::enable_shared_from_this<SimBac
   // The signal of a cancel request.
   void interrupt();
   void say(const std::string& bytes) {
-    if (!gone()) connection_->send(as_bytes(bytes));
+    if (!gone()) connection_->send(as_bytes(std::exchange(unsent_, {}) + bytes));
   }
+  // Kept until something makes PostgreSQL send: see the definition.
+  void say_in_time(const std::string& bytes, char request);
   // FATAL, and the end.
   void terminate(const std::string& code, const std::string& text);
   void crash();
@@ -58,7 +61,7 @@ class SimBackend final : public Peer, public std::enable_shared_from_this<SimBac
   const std::uint32_t pid_;
   const std::string key_;
   Stage stage_ = Stage::startup;
-  std::string input_;
+  std::string input_, unsent_;
   std::string database_, user_, salt_;
   ParameterMap wanted_;
   std::unique_ptr<ScramServer> scram_;

@@ -166,7 +166,7 @@ void RandomWorld::accident() {
     case 6:
       world.note("the clock jumps");
       world.now += milliseconds(draw_.between(100, 2000));
-      return;
+      return checks_.clock_jumped();
     case 7: {
       const auto& all = house_.postgres.backends();
       if (all.empty()) return;
@@ -219,7 +219,6 @@ std::string RandomWorld::look_at_the_end() {
 std::string RandomWorld::run(bool talk) {
   make_clients();
   make_accidents();
-  checks_.fair = !hostile_;
   checks_.patience = milliseconds(8);
   World& world = house_.world;
   world.after_event = [this] {

@@ -3,7 +3,6 @@
 #include <charconv>
 
 #include "proxy/core/check.h"
-#include "proxy/policy/prepared/sql_verb.h"
 
 namespace pgweir::policy {
 
@@ -34,7 +33,11 @@ StatementRef StatementStore::intern(Bytes identity, StatementKind kind) {
   text->kind = kind;
   text->hash = key.hash;
   text->identity.assign(identity.begin(), identity.end());
-  text->touches_statements = kind == StatementKind::parsed && touches_statements(text->sql());
+  if (kind == StatementKind::parsed) {
+    text->touches_statements = touches_statements(text->sql());
+    SqlVerb verb = recognise(text->sql());
+    if (verb.names_one()) text->verb = std::make_unique<const SqlVerb>(std::move(verb));
+  }
   auto statement = std::make_unique<Statement>();
   statement->text = std::move(text);
   statement->store = this;
@@ -68,6 +71,7 @@ void StatementStore::on_unused(Statement& statement) {
     unlink(oldest);
     unused_bytes_ -= cost(oldest);
     bytes_ -= cost(oldest);
+    ++dropped_;
     statements_.erase(statements_.find(Key{oldest.text->hash, oldest.text->identity, oldest.text->kind}));
   }
 }

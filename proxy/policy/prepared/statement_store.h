@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "protocol/bytes.h"
+#include "proxy/policy/prepared/sql_verb.h"
 
 namespace pgweir::policy {
 
@@ -22,6 +23,7 @@ enum class StatementKind : std::uint8_t {
 struct StatementText {
   StatementKind kind = StatementKind::parsed;
   bool touches_statements = false;       // it prepares or deallocates others when it is executed
+  std::unique_ptr<const SqlVerb> verb;   // it is about one other statement, by name; null: it is not
   std::uint64_t hash = 0;
   Buffer identity;
   std::string_view sql() const;          // for the log
@@ -32,12 +34,15 @@ class StatementStore;
 
 // One interned statement. Owned by the store; held by StatementRefs.
 struct Statement {
+  static constexpr std::uint64_t no_pool = ~std::uint64_t{0};
   SharedText text;
   StatementStore* store = nullptr;
   std::uint64_t id = 0;                  // the server knows it as PGBOUNCER_<id>; never used again
   std::uint32_t users = 0;
   std::uint32_t version = 0;             // grows when what servers have prepared is out of date
-  std::uint64_t proven_for = 0;          // the pool whose server accepted it last; 0: none has
+  bool came_unnamed = false;             // some client has parsed it as its unnamed statement
+  bool shared = false;                   // ... for the second time: servers have it under our name
+  std::uint64_t proven_for = no_pool;    // the key of the pool whose server accepted it last
   Statement *older = nullptr, *newer = nullptr;   // among those nobody uses
 
   Bytes identity() const { return text->identity; }
@@ -85,6 +90,7 @@ class StatementStore {
   std::size_t count() const { return statements_.size(); }
   std::size_t bytes() const { return bytes_; }
   std::size_t unused_bytes() const { return unused_bytes_; }
+  std::uint64_t dropped() const { return dropped_; }     // texts that were given up for unused_bytes_max
   static std::uint64_t hash_of(Bytes bytes);
 
  private:
@@ -122,7 +128,17 @@ class StatementStore {
   Hash hash_;
   std::uint64_t next_id_, id_step_;
   std::size_t bytes_ = 0, unused_bytes_ = 0;
+  std::uint64_t dropped_ = 0;
   Statement *oldest_ = nullptr, *newest_ = nullptr;   // of those nobody uses
+};
+
+// What became of prepared statements, for the console.
+struct StatementCounters {
+  std::uint64_t reparses = 0;            // Parse of ours for a statement that the pool's servers had before
+  std::uint64_t closes = 0;              // statements closed on a server, for max_prepared_statements or as out of date
+  std::uint64_t repeats = 0;             // batches repeated after `cached plan must not change result type`
+  std::uint64_t shared_parses = 0;       // unnamed Parse messages that a server did not get
+  std::uint64_t sql_rewrites = 0;        // queries with PREPARE, EXECUTE or DEALLOCATE in them that were changed
 };
 
 // `PGBOUNCER_<id>`, the name PgBouncer gives; the view is valid until the next call on this thread's object.

@@ -40,7 +40,7 @@ TEST_CASE("a failed batch gives a name its old meaning back") {
 TEST_CASE("EXECUTE and DEALLOCATE are recognised with their folded name") {
   CHECK(recognise("/* x */ deallocate PREPARE Foo;").name == "foo");
   CHECK(recognise("execute \"A\"\"b\" ('x;y')").name == "A\"b");
-  CHECK(recognise("deallocate all").verb == Verb::other);
+  CHECK(recognise("deallocate all").verb == Verb::forget_all);
   CHECK(recognise("execute a; select 1").verb == Verb::other);
   CHECK(touches_statements("select 1; DISCARD ALL"));
   CHECK(!touches_statements("select 'deallocate'"));

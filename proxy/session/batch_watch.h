@@ -1,0 +1,40 @@
+// Whether a client's input is a batch that could be said again.
+#pragma once
+
+#include "protocol/framer.h"
+
+namespace pgweir {
+
+// Made anew for each turn. A batch may be repeated if it is in one piece, binds before it does anything else, asks for
+// the description of its rows - who has kept one must be told that it is out of date - and ends with its only Sync.
+class BatchWatch {
+ public:
+  static constexpr std::size_t bytes_max = 8 * 1024;
+
+  // `wanted`: the client is at rest, outside a transaction.
+  BatchWatch(bool wanted, Bytes input) : wanted_(wanted && input.size() <= bytes_max), input_(input) {}
+
+  void add(const Piece& piece, bool swallowed) {
+    if (!wanted_) return;
+    wanted_ = piece.whole() && !over_;
+    if (!begun_) {
+      if (swallowed) return;
+      begun_ = true;
+      const auto at = static_cast<std::size_t>(piece.bytes.data() - input_.data());
+      wanted_ &= piece.tag == 'B' && at < input_.size();
+      if (wanted_) input_ = input_.subspan(at);
+    }
+    over_ = piece.tag == 'S';
+    described_ |= piece.tag == 'D';
+    wanted_ &= piece.tag != 'Q' && piece.tag != 'F';
+  }
+  // The batch, empty when it may not be repeated. Points into the turn's input.
+  Bytes repeatable() const { return wanted_ && over_ && described_ ? input_ : Bytes(); }
+
+ private:
+  bool wanted_;
+  bool begun_ = false, over_ = false, described_ = false;
+  Bytes input_;
+};
+
+}  // namespace pgweir
