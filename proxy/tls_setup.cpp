@@ -36,7 +36,8 @@ TlsSettings server_side(const Globals& g) {
 
 using ContextPtr = std::shared_ptr<const TlsContext>;
 
-ContextPtr build_side(TlsRole role, const TlsSettings& settings, std::vector<TlsMistake>& mistakes) {
+ContextPtr build_side(TlsRole role, const TlsSettings& settings,
+                      std::vector<TlsMistake>& mistakes) {
   if (!settings.enabled) return nullptr;
   TlsMistake mistake;
   ContextPtr built = TlsContext::build(role, settings, mistake);

@@ -74,7 +74,8 @@ bool ScramServer::header_fits(std::string_view header) {
     if (plus_) return fail("client chose SCRAM-SHA-256-PLUS and binds to no channel").has_value();
     // Somebody between us has taken our offer out of the list.
     if (flag == "y" && !end_point_.empty()) {
-      return fail("client believes that SCRAM-SHA-256-PLUS is not offered, which it is").has_value();
+      return fail("client believes that SCRAM-SHA-256-PLUS is not offered, which it is")
+          .has_value();
     }
     return true;
   }

@@ -33,8 +33,8 @@ class ScramServer {
   static ScramServer mock(std::string_view user, std::string_view process_secret, std::string nonce,
                           std::uint32_t iterations = scram_iterations_default);
 
-  // What the TLS below is known by (RFC 5929); `chosen`: the client took SCRAM-SHA-256-PLUS. Without
-  // this call the -PLUS mechanism has not been offered. Before on_client_first.
+  // What the TLS below is known by (RFC 5929); `chosen`: the client took SCRAM-SHA-256-PLUS.
+  // Without this call the -PLUS mechanism has not been offered. Before on_client_first.
   void bind_to_channel(std::string end_point, bool chosen);
 
   // Each returns the answer, or nothing on failure. Calls out of order fail.
@@ -62,7 +62,7 @@ class ScramServer {
   std::string gs2_header_;
   std::string end_point_;  // empty: no channel binding was offered
   bool plus_ = false;      // the client chose it
-  std::string messages_;  // client-first-bare, server-first: the AuthMessage so far
+  std::string messages_;   // client-first-bare, server-first: the AuthMessage so far
   std::string failure_;
   ScramKey client_key_{};
   Step step_ = Step::new_exchange;

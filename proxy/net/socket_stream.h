@@ -20,7 +20,8 @@ class SocketStream : public Stream {
   Endpoint local() const final;
   Endpoint remote() const final;
   Token token() const { return token_; }
-  // What the kernel takes at once of what is to be on the wire; on_writable follows when it is short.
+  // What the kernel takes at once of what is to be on the wire; on_writable follows when it is
+  // short.
   virtual IoResult send_raw(std::span<const iovec> parts) = 0;
 
  protected:

@@ -103,8 +103,8 @@ TlsContext::TlsContext(TlsRole role)
   PGWEIR_CHECK(context_ != nullptr);
   // Buffers of idle connections are given back: 10 000 of them would hold 330 MB.
   SSL_CTX_set_mode(context_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
-  SSL_CTX_set_options(context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                    SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_options(
+      context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   // Resumption is by tickets only, so that no worker waits for a cache that all share.
   SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_OFF);
   if (role == TlsRole::client) {
@@ -220,9 +220,9 @@ bool TlsContext::load_own(const TlsSettings& settings, TlsMistake& mistake) {
   SSL_CTX_set_default_passwd_cb(context_, [](char*, int, int, void*) { return 0; });
   if (SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) == 1) return true;
   const bool of_another = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509;
-  mistake = {"key_file", of_another
-                             ? "\"" + key + "\" is not the key of the certificate in \"" + cert + "\""
-                             : cannot("a private key", key)};
+  mistake = {"key_file",
+             of_another ? "\"" + key + "\" is not the key of the certificate in \"" + cert + "\""
+                        : cannot("a private key", key)};
   return false;
 }
 

@@ -41,7 +41,8 @@ std::vector<std::string> dns_names(X509* certificate) {
   for (int i = 0; i < sk_GENERAL_NAME_num(all); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(all, i);
     if (name->type != GEN_DNS) continue;
-    if (std::string text = text_of(name->d.dNSName); !text.empty()) names.push_back(std::move(text));
+    if (std::string text = text_of(name->d.dNSName); !text.empty())
+      names.push_back(std::move(text));
   }
   GENERAL_NAMES_free(all);
   return names;
@@ -51,8 +52,8 @@ std::vector<std::string> dns_names(X509* certificate) {
 // where the signature has no hash of its own.
 std::string end_point(const X509* certificate) {
   int hash = NID_undef;
-  if (!certificate || X509_get_signature_info(const_cast<X509*>(certificate), &hash, nullptr, nullptr,
-                                              nullptr) != 1) {
+  if (!certificate || X509_get_signature_info(const_cast<X509*>(certificate), &hash, nullptr,
+                                              nullptr, nullptr) != 1) {
     return {};
   }
   if (hash == NID_undef) return {};

@@ -16,9 +16,9 @@
 namespace pgweir {
 namespace {
 
-constexpr std::size_t record_bytes = 16 * 1024;       // the most that one TLS record carries
-constexpr std::size_t cipher_bytes_max = 64 * 1024;   // gathered before the wire is asked
-constexpr std::size_t plain_bytes = 64 * 1024;        // a receive and the record it completes
+constexpr std::size_t record_bytes = 16 * 1024;      // the most that one TLS record carries
+constexpr std::size_t cipher_bytes_max = 64 * 1024;  // gathered before the wire is asked
+constexpr std::size_t plain_bytes = 64 * 1024;       // a receive and the record it completes
 // A peer that makes us talk and never reads is not waited for.
 constexpr std::size_t pending_bytes_max = 1024 * 1024;
 
@@ -157,8 +157,10 @@ void TlsSession::read_all(Fed& fed, TlsScratch& scratch) {
       continue;
     }
     const int error = SSL_get_error(ssl_, 0);
-    if (error == SSL_ERROR_ZERO_RETURN) heard_goodbye_ = true;
-    else if (error != SSL_ERROR_WANT_READ) fail();
+    if (error == SSL_ERROR_ZERO_RETURN)
+      heard_goodbye_ = true;
+    else if (error != SSL_ERROR_WANT_READ)
+      fail();
     break;
   }
   fed.plain = {scratch.plain.data(), size};
@@ -206,7 +208,8 @@ IoResult TlsSession::write(std::span<const iovec> parts, SocketStream& wire, Tls
     }
     std::size_t taken = 0;
     output_ = &scratch.cipher;
-    const bool good = next.empty() || encrypt(next.first(std::min(next.size(), record_bytes)), taken);
+    const bool good =
+        next.empty() || encrypt(next.first(std::min(next.size(), record_bytes)), taken);
     output_ = nullptr;
     if (!good) return broken;
     wrote += taken;

@@ -72,9 +72,9 @@ class TlsSession {
   bool flush(SocketStream& wire, TlsScratch& scratch);
 
   ssl_st* ssl_ = nullptr;
-  Bytes input_;                       // ciphertext not yet seen, during feed
+  Bytes input_;  // ciphertext not yet seen, during feed
   std::vector<std::byte>* output_ = nullptr;
-  std::vector<std::byte> pending_;    // ciphertext that the wire did not take
+  std::vector<std::byte> pending_;  // ciphertext that the wire did not take
   std::string error_;
   TlsFacts::Phase phase_ = TlsFacts::Phase::handshake;
   const TlsRole role_;

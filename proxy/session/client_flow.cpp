@@ -46,7 +46,8 @@ void Worker::from_console_client(ClientSession& client, Bytes input) {
 }
 
 void Worker::on_login_bytes(ClientSession& client, Bytes input) {
-  if (takes_direct_tls(client, input)) return begin_client_tls(client, input);
+  client.login->offer_tls(!client.unix_socket && config_->globals.client_tls_sslmode != SslMode::disable);
+  if (client.login->take_direct_tls(input)) return begin_client_tls(client, input);
   Buffer answer;
   auto event = ClientLogin::Event::more;
   do {
@@ -204,7 +205,7 @@ AuthPlan Worker::plan_for(ClientSession& client) {
   plan.nonce = fresh_nonce();
   plan.salt = static_cast<std::uint32_t>(shared_.fleet.random_secret());
   plan.scram_iterations = static_cast<std::uint32_t>(config_->globals.scram_iterations);
-  if (client.tls) add_tls_facts(client, plan);
+  if (client.tls) plan.add(client.stream->tls_facts());
   const std::string* secret = config_->secret(login.user);
   plan.known = secret || config_->user(login.user);
   if (!secret) {
@@ -219,15 +220,6 @@ AuthPlan Worker::plan_for(ClientSession& client) {
     plan.scram = shared_.credentials.secret_of_password(plan.user, plan.secret, plan.scram_iterations);
   }
   return plan;
-}
-
-std::string Worker::fresh_nonce() {
-  std::byte raw[18];
-  for (std::size_t i = 0; i < sizeof raw; i += 6) {
-    const std::uint64_t random = shared_.fleet.random_secret();
-    std::memcpy(raw + i, &random, 6);
-  }
-  return base64_encode(raw);
 }
 
 // --- the client is who it says

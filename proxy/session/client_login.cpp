@@ -9,6 +9,14 @@
 
 namespace pgweir {
 
+void AuthPlan::add(TlsFacts facts) {
+  tls = true;
+  has_certificate = facts.has_peer_certificate;
+  certificate_names = std::move(facts.peer_dns_names);
+  if (!facts.peer_common_name.empty()) certificate_names.push_back(std::move(facts.peer_common_name));
+  end_point = std::move(facts.server_end_point);
+}
+
 ClientLogin::ClientLogin() = default;
 ClientLogin::~ClientLogin() = default;
 

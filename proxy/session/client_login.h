@@ -13,6 +13,7 @@
 #include "protocol/framer.h"
 #include "protocol/startup.h"
 #include "proxy/policy/close_reason.h"
+#include "proxy/session/ports.h"
 
 namespace pgweir {
 
@@ -31,6 +32,9 @@ struct AuthPlan {
   bool has_certificate = false;
   std::vector<std::string> certificate_names;   // common name and DNS names
   std::string end_point;                   // of the TLS, for SCRAM-SHA-256-PLUS; empty: not offered
+
+  // What the client's TLS has to say about who it is.
+  void add(TlsFacts facts);
 };
 
 class ClientLogin {

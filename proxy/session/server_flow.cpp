@@ -10,17 +10,10 @@ void Worker::connect(ServerConnection& server) {
   PoolDesk& desk = *server.desk;
   const DatabaseConfig& entry = *desk.database;
   server.facts.address.port = entry.port;
-  if (!entry.hosts.empty()) {
+  if (!entry.hosts.empty() && !server.other_tls_tried) {
     server.facts.address.host = entry.hosts[desk.next_host % entry.hosts.size()];
     if (entry.load_balance_hosts == LoadBalanceHosts::round_robin) ++desk.next_host;
   }
-  begin_connect(server);
-}
-
-// To the address that has been chosen.
-void Worker::begin_connect(ServerConnection& server) {
-  PoolDesk& desk = *server.desk;
-  const DatabaseConfig& entry = *desk.database;
   ServerSecret secret;
   secret.user = desk.pool.user();
   secret.database = entry.server_database();
@@ -37,6 +30,15 @@ void Worker::begin_connect(ServerConnection& server) {
   }
   server.login = std::make_unique<ServerLogin>(std::move(secret));
   connector_.connect(server.facts.address, server.token);
+}
+
+std::string Worker::fresh_nonce() {
+  std::byte raw[18];
+  for (std::size_t i = 0; i < sizeof raw; i += 6) {
+    const std::uint64_t random = shared_.fleet.random_secret();
+    std::memcpy(raw + i, &random, 6);
+  }
+  return base64_encode(raw);
 }
 
 void Worker::on_server_connected(ServerConnection& server) {

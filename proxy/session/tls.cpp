@@ -5,14 +5,26 @@
 #include "proxy/session/worker.h"
 
 namespace pgweir {
+namespace {
+
+// server_tls_sslmode allow begins without TLS and prefer with it; each tries the other way when the first fails.
+bool wants_tls(const ServerConnection& server, SslMode mode) {
+  if (server.stream->remote().family == Endpoint::Family::unix_socket) return false;
+  switch (mode) {
+    case SslMode::disable:
+      return false;
+    case SslMode::allow:
+      return server.other_tls_tried;
+    case SslMode::prefer:
+      return !server.other_tls_tried;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
 
 // --- clients
-
-// Whether the first bytes of a client begin TLS without asking. Tells its login what may be asked for.
-bool Worker::takes_direct_tls(ClientSession& client, Bytes input) {
-  client.login->offer_tls(!client.unix_socket && config_->globals.client_tls_sslmode != SslMode::disable);
-  return client.login->take_direct_tls(input);
-}
 
 // `received` are the first bytes of the handshake, when no SSLRequest went before it.
 void Worker::begin_client_tls(ClientSession& client, Bytes received) {
@@ -22,16 +34,6 @@ void Worker::begin_client_tls(ClientSession& client, Bytes received) {
   start.received = received;
   // Words of ours that had not left before the handshake would be taken for a part of it.
   if (!client.outbox.empty() || !client.stream->start_tls(start)) on_client_gone(client, 0);
-}
-
-// What the TLS has to say about who the client is.
-void Worker::add_tls_facts(const ClientSession& client, AuthPlan& plan) {
-  TlsFacts tls = client.stream->tls_facts();
-  plan.tls = true;
-  plan.has_certificate = tls.has_peer_certificate;
-  plan.certificate_names = std::move(tls.peer_dns_names);
-  if (!tls.peer_common_name.empty()) plan.certificate_names.push_back(std::move(tls.peer_common_name));
-  plan.end_point = std::move(tls.server_end_point);
 }
 
 void Worker::on_secured(Token token) {
@@ -49,29 +51,14 @@ void Worker::on_secured(Token token) {
     CancelJob* job = cancels_.find(token);
     if (!job || job->over) return;
     job->tls = ServerTls::on;
-    send_cancel(*job);
+    on_cancel_connected(*job);
   }
 }
 
 // --- servers
 
-// server_tls_sslmode allow begins without TLS and prefer with it; each tries the other way when the first fails.
-bool Worker::wants_tls(const ServerConnection& server) const {
-  if (server.stream->remote().family == Endpoint::Family::unix_socket) return false;
-  switch (config_->globals.server_tls_sslmode) {
-    case SslMode::disable:
-      return false;
-    case SslMode::allow:
-      return server.other_tls_tried;
-    case SslMode::prefer:
-      return !server.other_tls_tried;
-    default:
-      return true;
-  }
-}
-
 void Worker::greet_server(ServerConnection& server) {
-  if (!wants_tls(server)) return start_login(server);
+  if (!wants_tls(server, config_->globals.server_tls_sslmode)) return start_login(server);
   const Globals& globals = config_->globals;
   if (globals.server_tls_direct && globals.server_tls_sslmode >= SslMode::require) return begin_server_tls(server, true);
   server.facts.tls = ServerTls::asked;
@@ -127,37 +114,36 @@ bool Worker::try_other_encryption(ServerConnection& server, const std::string& s
   server.stream.reset();
   server.outbox = {};
   server.framer.reset();
-  begin_connect(server);
+  connect(server);
   return true;
 }
 
 // --- cancel requests
 
-void Worker::greet_for_cancel(CancelJob& job) {
-  if (config_->globals.server_tls_direct && config_->globals.server_tls_sslmode >= SslMode::require) {
-    return begin_cancel_tls(job, true);
+// `asked`: the server has agreed to TLS.
+void Worker::secure_cancel(CancelJob& job, bool asked) {
+  const bool direct = config_->globals.server_tls_direct && config_->globals.server_tls_sslmode >= SslMode::require;
+  if (!asked && !direct) {
+    job.tls = ServerTls::asked;
+    Buffer out;
+    compose::ssl_request(out);
+    const iovec part{out.data(), out.size()};
+    if (job.stream->try_write({&part, 1}).wrote != out.size()) finish_cancel(job, "connect failed");
+    return;
   }
-  job.tls = ServerTls::asked;
-  Buffer out;
-  compose::ssl_request(out);
-  const iovec part{out.data(), out.size()};
-  if (job.stream->try_write({&part, 1}).wrote != out.size()) finish_cancel(job, "connect failed");
-}
-
-void Worker::begin_cancel_tls(CancelJob& job, bool direct) {
   const ServerConnection* server = servers_.find(job.server);
   job.tls = ServerTls::handshake;
   TlsStart start;
   start.role = TlsRole::client;
   start.host = server ? server->facts.address.host : std::string{};
-  start.direct = direct;
+  start.direct = !asked;
   if (!server || !job.stream->start_tls(start)) finish_cancel(job, "connect failed");
 }
 
 void Worker::on_cancel_bytes(CancelJob& job, Bytes input) {
   if (job.over || job.tls != ServerTls::asked) return;
   if (input.size() != 1 || input[0] != std::byte{'S'}) return finish_cancel(job, "server refused SSL");
-  begin_cancel_tls(job, false);
+  secure_cancel(job, true);
 }
 
 }  // namespace pgweir

@@ -112,7 +112,7 @@ void Worker::on_closed(Token token, int error) {
 
 void Worker::on_connected(Token token, std::unique_ptr<Stream> stream) {
   if (token.kind == Token::Kind::cancel) {
-    if (CancelJob* job = cancels_.find(token)) on_cancel_connected(*job, std::move(stream));
+    if (CancelJob* job = cancels_.find(token)) job->stream = std::move(stream), on_cancel_connected(*job);
     return;
   }
   ServerConnection* server = servers_.find(token);

@@ -6,7 +6,6 @@
 //   relay.cpp        bytes between the two sides      server_flow.cpp  connecting, login, the pooler's own queries
 //   borrow.cpp       who gets which server            hand_over.cpp    servers that change workers, eviction
 //   sweep.cpp        time limits                      cancel.cpp       CancelRequests
-//   tls.cpp          TLS towards clients, servers and with cancel requests
 //   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
 #pragma once
 
@@ -178,6 +177,7 @@ class Worker final : public LoopEvents {
   AuthPlan plan_for(ClientSession& client);
   std::string fresh_nonce();
   void fail_login(ClientSession& client);
+  void begin_client_tls(ClientSession& client, Bytes received);   // tls.cpp
   void on_proven(ClientSession& client);
   void enter_console(ClientSession& client);
   void welcome(ClientSession& client);
@@ -314,8 +314,12 @@ class Worker final : public LoopEvents {
 
   // --- servers (server_flow.cpp)
   void connect(ServerConnection& server);
-  void begin_connect(ServerConnection& server);
   void on_server_connected(ServerConnection& server);
+  void greet_server(ServerConnection& server);            // tls.cpp, up to try_other_encryption
+  void start_login(ServerConnection& server);
+  void begin_server_tls(ServerConnection& server, bool direct);
+  void on_tls_answer(ServerConnection& server, Bytes input);
+  bool try_other_encryption(ServerConnection& server, const std::string& sqlstate);
   void say_goodbye(ServerConnection& server);
   void on_server_login_bytes(ServerConnection& server, Bytes input);
   void on_logged_in(ServerConnection& server);
@@ -326,20 +330,6 @@ class Worker final : public LoopEvents {
   void on_job_done(ServerConnection& server);
   void on_server_gone(ServerConnection& server, int error);
   void send_to_server(ServerConnection& server, Bytes bytes);
-
-  // --- tls.cpp
-  bool takes_direct_tls(ClientSession& client, Bytes input);
-  void begin_client_tls(ClientSession& client, Bytes received);
-  static void add_tls_facts(const ClientSession& client, AuthPlan& plan);
-  bool wants_tls(const ServerConnection& server) const;
-  void greet_server(ServerConnection& server);
-  void begin_server_tls(ServerConnection& server, bool direct);
-  void on_tls_answer(ServerConnection& server, Bytes input);
-  void start_login(ServerConnection& server);
-  bool try_other_encryption(ServerConnection& server, const std::string& sqlstate);
-  void greet_for_cancel(CancelJob& job);
-  void begin_cancel_tls(CancelJob& job, bool direct);
-  void on_cancel_bytes(CancelJob& job, Bytes input);
 
   // --- commands.cpp
   void remove_database(PoolDesk& desk);
@@ -352,8 +342,9 @@ class Worker final : public LoopEvents {
   void cancel(std::uint32_t index, std::uint32_t secret, unsigned from, Token requester);
   void cancel_queued(ClientSession& client);
   void open_cancel(ServerConnection& target, unsigned from, Token requester);
-  void on_cancel_connected(CancelJob& job, std::unique_ptr<Stream> stream);
-  void send_cancel(CancelJob& job);
+  void on_cancel_connected(CancelJob& job);
+  void secure_cancel(CancelJob& job, bool asked);         // tls.cpp
+  void on_cancel_bytes(CancelJob& job, Bytes input);
   void finish_cancel(CancelJob& job, const char* why);
   void requester_done(unsigned from, Token requester);
   void sweep_cancels(TimePoint now);

@@ -102,14 +102,16 @@ TEST_CASE_TEMPLATE("a handshake ends with a report on both sides and with equal 
   CHECK(ours.server_end_point == theirs.server_end_point);
 }
 
-TEST_CASE_TEMPLATE("a certificate that names another host ends the handshake", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a certificate that names another host ends the handshake", On, OnEpoll,
+                   OnUring) {
   TlsPair pair(On::kind(), TlsVerify::chain_and_name);
   CHECK_FALSE(pair.shake_hands("elsewhere"));
   CHECK(pair.theirs->tls_facts().phase == TlsFacts::Phase::failed);
   CHECK(pair.theirs->tls_facts().error.find("mismatch") != std::string::npos);
 }
 
-TEST_CASE_TEMPLATE("what is written before the handshake is over waits for it", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("what is written before the handshake is over waits for it", On, OnEpoll,
+                   OnUring) {
   TlsPair pair(On::kind());
   REQUIRE(pair.ours->start_tls({}));
   CHECK(write(*pair.ours, "early").status == IoResult::Status::would_block);
@@ -121,8 +123,8 @@ TEST_CASE_TEMPLATE("what is written before the handshake is over waits for it", 
   CHECK(pair.until([&] { return pair.got[2] == "early"; }));
 }
 
-TEST_CASE_TEMPLATE("bytes of all sizes arrive in order, both ways, through sockets that are full", On,
-                   OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("bytes of all sizes arrive in order, both ways, through sockets that are full",
+                   On, OnEpoll, OnUring) {
   TlsPair pair(On::kind());
   REQUIRE(pair.shake_hands());
   const std::string text = numbered(3'000'000);
@@ -172,8 +174,8 @@ TEST_CASE_TEMPLATE("a stream that has paused hears nothing until it resumes, and
   CHECK(pair.until([&] { return pair.got[1] == text; }));
 }
 
-TEST_CASE_TEMPLATE("TLS travels with a stream to another loop, in the middle of a record", On, OnEpoll,
-                   OnUring) {
+TEST_CASE_TEMPLATE("TLS travels with a stream to another loop, in the middle of a record", On,
+                   OnEpoll, OnUring) {
   TlsPair pair(On::kind());
   LoopFixture other(On::kind());
   std::string got;
