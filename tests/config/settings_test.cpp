@@ -45,7 +45,8 @@ std::string printed(const Globals& globals, std::string_view name) {
 TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours between them") {
   const std::set<std::string_view> ours{"event_loop", "log_min_duration_statement", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
-                                        "server_lifetime_jitter", "server_tls_direct", "workers"};
+                                        "server_lifetime_jitter", "server_tls_direct",
+                                        "share_unnamed_statements", "workers"};
   std::string theirs;
   for (const Setting& row : settings()) {
     if (!ours.contains(row.name)) theirs += std::string(row.name) + " ";
