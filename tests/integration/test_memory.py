@@ -1,9 +1,10 @@
 """What clients cost in memory, and that it comes back."""
+import os
 import threading
 
 import pytest
 from test_hostile import resident_kib
-from wire import Closed, eventually, query, rows
+from wire import SYNC, Closed, eventually, parse, query, rows
 
 
 def test_idle_clients_are_cheap(pooler):
@@ -91,3 +92,25 @@ def test_an_automatic_database_is_forgotten_when_idle(pooler):
     assert "p6" in [row["name"] for row in p.command("show databases")]
     eventually(lambda: "p6" not in [row["name"] for row in p.command("show databases")], 8, 0.2)
     assert p.wire("p6").value("select 1") == "1"
+
+
+@pytest.mark.ours
+def test_statements_of_many_clients_share_their_texts(pooler):
+    """PGWEIR_MEMORY_CLIENTS=10000 is the large run; it needs as many descriptors."""
+    count, texts, each = int(os.environ.get("PGWEIR_MEMORY_CLIENTS", "400")), 500, 50
+    p = pooler(pool_mode="transaction", default_pool_size=4, max_client_conn=count + 100, log_connections=0, log_disconnections=0,
+               max_prepared_statements=texts)
+    body = "select /* " + "x" * 400 + " */ "
+    clients = [p.wire() for _ in range(count)]
+    for conn in clients:
+        conn.ask("select 1")
+    before = resident_kib(p)
+    for i, conn in enumerate(clients):
+        conn.send(*(parse(f"statement_{n}", body + str((i * each + n) % texts)) for n in range(each)), SYNC).until()
+    grown = (resident_kib(p) - before) / count
+    known = {row["name"]: int(row["value"]) for row in p.command("show prepared_statements")}
+    print(f"{count} clients, {each} statements each, {texts} texts: {grown:.1f} KiB per client, texts {known['text_bytes'] / 1024:.0f} KiB")
+    assert known["texts"] == min(texts, count * each) and known["client_names"] == count * each
+    assert known["text_bytes"] < texts * 1000
+    # A name, its place in a table and a reference: not the text.
+    assert grown < 10

@@ -90,6 +90,7 @@ struct Habits {
   unsigned vanish = 0;  // percent of requests in the middle of which it goes
   unsigned cancel = 0;  // percent of requests it tries to cancel
   unsigned slow = 0;    // percent of requests whose answer it is slow to read
+  bool names = false;   // it prepares statements under names that last
   bool fatals = false;  // the pooler or the server may throw it out
   std::size_t row_bytes_max = 2000;
 };
@@ -120,6 +121,7 @@ class RandomClient final : public Peer {
   void send_unit(const std::vector<std::string>& unit);
   std::vector<std::string> make_unit();
   std::vector<std::string> make_extended();
+  std::vector<std::string> make_prepared();
   std::vector<std::string> make_copy();
   std::string statement(bool may_fail);
   std::string tag();

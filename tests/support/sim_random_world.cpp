@@ -57,6 +57,8 @@ Config RandomWorld::make_config() {
     g.server_check_delay = milliseconds(draw_.between(0, 40));
   }
   if (draw_.chance(10)) g.server_lifetime = Micros{0};
+  if (draw_.chance(70)) g.max_prepared_statements = draw_.chance(50) ? draw_.between(1, 4) : 200;
+  g.share_unnamed_statements = draw_.chance(30);
   g.auth_type = draw_.chance(60)   ? AuthType::trust
                 : draw_.chance(50) ? AuthType::md5
                                    : AuthType::scram_sha_256;
@@ -112,6 +114,7 @@ void RandomWorld::make_clients() {
     habits.cancel = draw_.chance(50) ? 20 : 0;
     habits.slow = draw_.chance(30) ? 20 : 0;
     if (hostile_) habits.vanish = draw_.chance(50) ? 5 : 0;
+    habits.names = mode_ != PoolMode::session && house_.config().globals.max_prepared_statements > 0;
     habits.fatals = hostile_;
     clients_.push_back(std::make_unique<RandomClient>(house_, checks_, i, identity, habits));
   }

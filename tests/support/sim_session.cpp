@@ -8,6 +8,8 @@
 
 namespace pgweir::sim {
 namespace {
+constexpr std::string_view aborted = "current transaction is aborted";
+
 std::string trim(std::string_view text) {
   const std::size_t first = std::min(text.find_first_not_of(' '), text.size());
   return std::string(text.substr(first, text.find_last_not_of(' ') + 1 - first));
@@ -23,8 +25,9 @@ std::vector<std::string> split(std::string_view text, char by) {
   return parts;
 }
 
-// "c12.3 ROWS 5 9" -> "ROWS 5 9"; the pooler's own have no owner to strip.
+// "c12.3 ROWS 5 9" -> "ROWS 5 9"; the pooler's own have no owner to strip, and "any SELECT" is everybody's.
 std::string without_owner(const std::string& sql) {
+  if (sql.starts_with("any ")) return sql.substr(4);
   return owner_of(sql).empty() ? sql : sql.substr(std::min(sql.find(' '), sql.size() - 1) + 1);
 }
 
@@ -37,23 +40,6 @@ std::string_view take_name(std::string_view& body) {
 
 }  // namespace
 
-ParameterMap default_parameters() {
-  return {{"client_encoding", "UTF8"}, {"DateStyle", "ISO, MDY"},
-          {"TimeZone", "Etc/UTC"},     {"standard_conforming_strings", "on"},
-          {"application_name", ""},    {"server_version", "15.6"},
-          {"integer_datetimes", "on"}};
-}
-
-std::string spelled(const std::string& name, const std::string& value) {
-  return name == "DateStyle" && strcasecmp(value.c_str(), "iso") == 0 ? "ISO, MDY" : value;
-}
-
-ParameterMap::const_iterator find_parameter(const ParameterMap& map, std::string_view name) {
-  const std::string wanted(name);
-  const auto same = [&](const auto& p) { return strcasecmp(p.first.c_str(), wanted.c_str()) == 0; };
-  return std::find_if(map.begin(), map.end(), same);
-}
-
 std::string owner_of(std::string_view sql) {
   if (sql.empty() || sql[0] != 'c') return {};
   const std::size_t dot = sql.find('.');
@@ -64,7 +50,7 @@ std::string owner_of(std::string_view sql) {
 }
 
 void SimSession::notice_owner(const std::string& sql) {
-  if (sql.empty()) return;  // anybody may say nothing
+  if (sql.empty() || sql.starts_with("any ")) return;
   const std::string owner = owner_of(sql);
   const bool open = status_ != 'I' || batch_open_ || copy_in_;
   if (open && !owner_.empty() && owner != owner_)
@@ -118,7 +104,7 @@ void SimSession::on_message(std::string_view whole, std::string& out) {
     notice_owner(argument);
     simple_ = true;
     if (status_ == 'E')
-      fail("25P02", "current transaction is aborted", out);
+      fail("25P02", aborted, out);
     else
       out += message('V', be32(static_cast<std::uint32_t>(argument.size())) + argument) +
              ready(status_);
@@ -182,7 +168,7 @@ bool SimSession::run(const std::string& sql, bool simple, unsigned rows_max, Por
   const std::string verb = text.substr(0, space);
   const std::string rest = trim(std::string_view(text).substr(space));
   if (status_ == 'E' && verb != "COMMIT" && verb != "ROLLBACK") {
-    fail("25P02", "current transaction is aborted, " + sql, out);
+    fail("25P02", aborted, out);
     return false;
   }
   return run_known(verb, rest, sql, simple, rows_max, portal, out);
@@ -265,35 +251,6 @@ bool SimSession::run_known(const std::string& verb, const std::string& rest, con
   return false;
 }
 
-void SimSession::put(const std::string& name, const std::string& value, std::string& out) {
-  if (parameters_[name] == value) return;
-  parameters_[name] = value;
-  out += parameter(name, value);
-}
-
-void SimSession::set(std::string_view assignment, std::string& out, bool& failed) {
-  const std::size_t equals = std::min(assignment.find('='), assignment.size());
-  const std::string name = trim(assignment.substr(0, equals));
-  std::string value = trim(assignment.substr(std::min(equals + 1, assignment.size())));
-  if (value.starts_with("E'")) value.erase(0, 1);
-  if (value.size() >= 2 && value.front() == '\'' && value.back() == '\'')
-    value = value.substr(1, value.size() - 2);
-  const auto known = find_parameter(parameters_, name);
-  failed = known == parameters_.end() || value == "bad";
-  if (failed)
-    return fail("22023", "invalid value for parameter \"" + name + "\": \"" + value + "\"", out);
-  const std::string place = known->first;
-  put(place, spelled(place, value), out);
-  out += complete("SET");
-}
-
-void SimSession::discard_all(std::string& out) {
-  prepared_.clear();
-  portals_.clear();
-  for (const auto& [name, value] : defaults_) put(name, value, out);
-  out += complete("DISCARD ALL");
-}
-
 void SimSession::end_transaction(bool commit, std::string& out) {
   if (status_ == 'I') return;
   status_ = 'I';
@@ -302,8 +259,15 @@ void SimSession::end_transaction(bool commit, std::string& out) {
   for (const auto& [name, value] : before_transaction_) put(name, value, out);
 }
 
+// A failed transaction takes nothing but its end.
+bool SimSession::refuses(const std::string& sql) const {
+  const std::string verb = without_owner(sql);
+  return status_ == 'E' && !verb.starts_with("COMMIT") && !verb.starts_with("ROLLBACK");
+}
+
 void SimSession::on_extended(char tag, std::string_view body, std::string& out) {
   simple_ = false;
+  if (status_ == 'I' && !batch_open_) owner_.clear();
   if (tag == 'P') {
     const std::string name(take_name(body));
     const std::string sql(take_name(body));
@@ -311,9 +275,7 @@ void SimSession::on_extended(char tag, std::string_view body, std::string& out) 
     batch_open_ = true;
     const std::string verb = without_owner(sql);
     if (verb.starts_with("FAIL")) return fail("42601", "syntax error in " + sql, out);
-    if (status_ == 'E' && !verb.starts_with("COMMIT") && !verb.starts_with("ROLLBACK")) {
-      return fail("25P02", "current transaction is aborted, " + sql, out);
-    }
+    if (refuses(sql)) return fail("25P02", aborted, out);
     if (!name.empty() && prepared_.count(name))
       return fail("42P05", "prepared statement \"" + name + "\" already exists", out);
     prepared_[name] = sql;
@@ -325,8 +287,12 @@ void SimSession::on_extended(char tag, std::string_view body, std::string& out) 
     const std::string portal(take_name(body));
     const std::string name(take_name(body));
     const auto found = prepared_.find(name);
-    if (found == prepared_.end())
+    if (found == prepared_.end()) {
+      if (name.starts_with("PGBOUNCER_")) breach_ = "(6) a Bind names " + name + ", which does not exist";
       return fail("26000", "prepared statement \"" + name + "\" does not exist", out);
+    }
+    notice_owner(found->second);
+    if (refuses(found->second)) return fail("25P02", aborted, out);
     portals_[portal] = {found->second, 0};
     out += message('2', "");
   } else if (tag == 'D') {
@@ -339,6 +305,7 @@ void SimSession::on_extended(char tag, std::string_view body, std::string& out) 
       if (found == prepared_.end())
         return fail("26000", "prepared statement \"" + name + "\" does not exist", out);
       sql = found->second;
+      if (refuses(sql)) return fail("25P02", aborted, out);
       out += message('t', be16(0));
     } else {
       const auto found = portals_.find(name);

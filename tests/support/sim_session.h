@@ -75,6 +75,7 @@ class SimSession {
   void on_copy_message(char tag, std::string_view body, std::string& out);
   void statement_over(std::string& out);
   void notice_owner(const std::string& sql);
+  bool refuses(const std::string& sql) const;
   static bool returns_rows(const std::string& sql);
 
   ParameterMap parameters_, defaults_, before_transaction_;

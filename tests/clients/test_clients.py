@@ -1,0 +1,81 @@
+"""Drivers of other languages with their statement caches on, in transaction mode: more connections than servers, and
+servers that are killed meanwhile. A stack that is not installed is skipped and says what would install it."""
+import os
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.ours, pytest.mark.timeout(180)]
+
+HERE = Path(__file__).parent
+NODE = HERE / "node"
+JDBC = Path("/usr/share/java/postgresql.jar")
+CONNECTIONS, TURNS = 8, 60
+
+
+def have(program):
+    return shutil.which(program) is not None
+
+
+def ruby_has(*libraries):
+    return have("ruby") and subprocess.run(["ruby", *(f"-r{one}" for one in libraries), "-e", "0"], capture_output=True).returncode == 0
+
+
+STACKS = {
+    "active_record": (["ruby", HERE / "active_record.rb"], lambda: ruby_has("active_record", "pg"), "ruby-activerecord and ruby-pg"),
+    "pdo": (["php", HERE / "pdo.php"], lambda: have("php") and "pdo_pgsql" in subprocess.run(["php", "-m"], capture_output=True, text=True).stdout,
+            "php-cli and php-pgsql"),
+    "jdbc": (["java", "-cp", JDBC, HERE / "Jdbc.java"], lambda: have("javac") and JDBC.exists(), "libpostgresql-jdbc-java and a JDK"),
+    "node-pg": (["node", NODE / "node_pg.js"], lambda: have("node") and (NODE / "node_modules/pg").exists(), "pg (npm install in tests/clients/node)"),
+}
+
+
+@pytest.fixture
+def items(cluster):
+    with cluster.connect("p0") as conn:
+        conn.execute("drop table if exists client_items, client_log; create table client_items(id int primary key, name text not null);"
+                     "insert into client_items select i, 'item ' || i from generate_series(1, 20) i; create table client_log(id int, what text);"
+                     "grant all on client_items, client_log to public")
+
+
+@pytest.mark.parametrize("killing", [False, True], ids=["servers live", "servers are killed"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_driver_with_its_cache_on_never_notices_the_pooler(pooler, cluster, items, stack, killing):
+    command, installed, packages = STACKS[stack]
+    if not installed():
+        pytest.skip(f"not installed: {packages} (scripts/install-clients)")
+    p = pooler(pool_mode="transaction", default_pool_size=3, max_prepared_statements=4, server_login_retry=1,
+               ignore_startup_parameters="extra_float_digits")
+    running = subprocess.Popen([*map(str, command), "127.0.0.1", str(p.port), "bouncer", "p0", str(CONNECTIONS), str(TURNS)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "RUBYOPT": "-W0"})
+    killed = 0
+    over = threading.Event()
+
+    def kill_servers():
+        nonlocal killed
+        with cluster.connect() as conn:
+            while not over.wait(0.15):
+                killed += len(conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'p0' and usename = 'bouncer' limit 1").fetchall())
+
+    killer = threading.Thread(target=kill_servers)
+    if killing:
+        killer.start()
+    try:
+        out, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
+        over.set()
+        if killing:
+            killer.join()
+    assert running.returncode == 0 and out.startswith("ok "), (out, err[-3000:], p.log()[-1500:])
+    assert int(out.split()[1]) >= CONNECTIONS * TURNS * 2
+    if killing:
+        assert killed > 0
+    else:
+        assert not [line for line in p.log().splitlines() if "closing because" in line and "client close request" not in line and "server" in line.lower()
+                    and "client unexpected eof" not in line and "S-" in line], p.log()[-2000:]
+    assert max(int(row["prepared_statements"]) for row in p.command("show servers") or [{"prepared_statements": 0}]) <= 4
