@@ -19,6 +19,7 @@ struct Changes {
   bool fallback_to_recycle = false;  // the servers of automatic databases are closed when released
   std::vector<std::string> settings_changed;          // in force with the new configuration
   std::vector<std::string> settings_needing_restart;  // asked for, but the old value stays
+  bool server_tls_changed = false;   // filled in by who reads the files: connections to servers are made anew
   bool userlist_changed = false;
   bool users_changed = false;
 };

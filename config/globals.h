@@ -113,6 +113,7 @@ struct Globals {
   std::string server_tls_ca_file;
   std::string server_tls_cert_file;
   std::string server_tls_ciphers;
+  bool server_tls_direct{};
   std::string server_tls_key_file;
   std::string server_tls_protocols;
   SslMode server_tls_sslmode{};

@@ -48,6 +48,7 @@ class Builder {
       complain_at("auth_dbname",
                   "cannot use the reserved \"pgbouncer\" database as an auth_dbname");
     }
+    check_cert_auth();
     warn_of_unserved();
     read_userlist(reader);
     split_lists(config_);
@@ -55,7 +56,7 @@ class Builder {
     const bool good = std::all_of(mistakes_.begin(), mistakes_.end(),
                                   [](const Mistake& mistake) { return mistake.warning; });
     return {good ? std::make_shared<const Config>(std::move(config_)) : nullptr,
-            std::move(mistakes_)};
+            std::move(mistakes_), std::move(places_)};
   }
 
  private:
@@ -97,6 +98,17 @@ class Builder {
     const bool known = place != places_.end();
     mistakes_.push_back({known ? place->second.first : config_.path,
                          known ? place->second.second : 0, std::move(text), warning});
+  }
+
+  void check_cert_auth() {
+    const Globals& g = config_.globals;
+    if (g.auth_type != AuthType::cert) return;
+    if (g.client_tls_sslmode != SslMode::verify_full) {
+      complain_at("auth_type", "auth_type=cert requires client_tls_sslmode=verify-full");
+    }
+    if (g.client_tls_ca_file.empty()) {
+      complain_at("auth_type", "auth_type=cert requires client_tls_ca_file");
+    }
   }
 
   void warn_of_unserved() {
@@ -152,7 +164,7 @@ Loaded load(const std::string& path) {
 
 Loaded load(const std::string& path, const FileReader& reader) {
   IniFile ini = read_ini(path, reader);
-  if (ini.sections.empty() && !ini.mistakes.empty()) return {nullptr, std::move(ini.mistakes)};
+  if (ini.sections.empty() && !ini.mistakes.empty()) return {nullptr, std::move(ini.mistakes), {}};
   Builder builder(std::move(ini.mistakes));
   for (const IniSection& section : ini.sections) builder.add(section);
   return builder.finish(path, reader);

@@ -1,9 +1,11 @@
 // From a file or a URL to a Config, or to the full list of what is wrong.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/config.h"
@@ -15,6 +17,8 @@ namespace pgweir {
 struct Loaded {
   std::shared_ptr<const Config> config;  // null when any mistake is more than a warning
   Mistakes mistakes;                     // in file order, as far as the order is known
+  // Where each setting was last given: file and line.
+  std::map<std::string, std::pair<std::string, int>, std::less<>> places;
 };
 
 // Reads the file, its includes and auth_file. All or nothing: a mistake leaves no half-read config.

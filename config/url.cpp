@@ -67,7 +67,7 @@ class UrlReader {
   }
 
   Loaded finish() {
-    if (broken_) return {nullptr, std::move(mistakes_)};
+    if (broken_) return {nullptr, std::move(mistakes_), {}};
     auto config = std::make_shared<Config>();
     config->globals = std::move(globals_);
     auto fallback = std::make_shared<DatabaseConfig>(target_);
@@ -79,7 +79,7 @@ class UrlReader {
       config->databases.emplace(target_.name, std::make_shared<const DatabaseConfig>(target_));
     }
     split_lists(*config);
-    return {std::move(config), std::move(mistakes_)};
+    return {std::move(config), std::move(mistakes_), {}};
   }
 
  private:

@@ -12,6 +12,7 @@
 #include "proxy/net/process.h"
 #include "proxy/options.h"
 #include "proxy/runtime.h"
+#include "proxy/tls_setup.h"
 
 namespace pgweir {
 namespace {
@@ -26,7 +27,8 @@ Loaded read(const std::string& source) {
 }
 
 int check(const std::string& source) {
-  const Loaded loaded = read(source);
+  Loaded loaded = read(source);
+  check_tls(loaded);
   for (const std::string& line : check_report(loaded)) std::puts(line.c_str());
   return loaded.config ? 0 : 1;
 }

@@ -79,7 +79,16 @@ Runtime::Runtime(std::shared_ptr<const Config> config, bool quiet, int verbose)
 
 Runtime::~Runtime() = default;
 
+std::string Runtime::set_up_tls() {
+  std::vector<TlsMistake> mistakes;
+  tls_ = build_tls(config_->globals, mistakes);
+  for (const TlsMistake& mistake : mistakes) log::line(log::Level::error, "{}: {}", mistake.setting, mistake.text);
+  for (auto& core : cores_) core->loop.set_tls(tls_);
+  return mistakes.empty() ? std::string{} : "TLS setup failed";
+}
+
 std::string Runtime::listen() {
+  if (std::string error = set_up_tls(); !error.empty()) return error;
   const Globals& g = config_->globals;
   ListenSettings settings;
   settings.listen_addr = config_->listen_addresses;
@@ -183,9 +192,12 @@ bool Runtime::reload(std::string& error) {
     log::line(log::Level::error, "cannot load config file, the old configuration stays in force");
     return false;
   }
-  const Changes changes = compare(*config_, *loaded.config);
-  put_in_force(std::make_shared<const Config>(apply_reload_rules(*config_, *loaded.config)), changes);
-  return true;
+  Changes changes = compare(*config_, *loaded.config);
+  auto fresh = std::make_shared<Config>(apply_reload_rules(*config_, *loaded.config));
+  const bool tls_good = reload_tls(fresh->globals, changes);
+  put_in_force(std::move(fresh), changes);
+  if (!tls_good) error = "RELOAD failed, see logs for additional details";
+  return tls_good;
 }
 
 bool Runtime::set(const std::string& key, const std::string& value, std::string& error) {
@@ -194,9 +206,24 @@ bool Runtime::set(const std::string& key, const std::string& value, std::string&
   error = set_while_running(fresh->globals, key, value);
   if (!error.empty()) return false;
   split_lists(*fresh);
-  const Changes changes = compare(*config_, *fresh);
+  Changes changes = compare(*config_, *fresh);
+  if (!reload_tls(fresh->globals, changes)) {
+    error = "SET failed, see logs for additional details";
+    return false;
+  }
   put_in_force(fresh, changes);
   return true;
+}
+
+// Holding config_mutex_. False: a side of TLS stays as it is, and so do its settings; the log says why.
+bool Runtime::reload_tls(Globals& fresh, Changes& changes) {
+  std::vector<TlsMistake> mistakes;
+  tls_ = renew_tls(tls_, config_->globals, fresh, changes, mistakes);
+  for (const TlsMistake& mistake : mistakes) {
+    log::line(log::Level::error, "TLS configuration could not be reloaded, keeping old configuration: {}: {}",
+              mistake.setting, mistake.text);
+  }
+  return mistakes.empty();
 }
 
 // Holding config_mutex_.
@@ -206,7 +233,10 @@ void Runtime::put_in_force(std::shared_ptr<const Config> fresh, const Changes& c
   resolver_.set_times({config_->globals.dns_max_ttl, config_->globals.dns_nxdomain_ttl});
   for (unsigned i = 0; i < size(); ++i) {
     Core& core = *cores_[i];
-    core.loop.mailbox()->post([&core, options = socket_options()] { core.loop.set_options(options); });
+    core.loop.mailbox()->post([&core, options = socket_options(), tls = tls_] {
+      core.loop.set_options(options);
+      core.loop.set_tls(tls);
+    });
     post(i, [config = config_, changes](Worker& worker) { worker.apply_config(config, changes); });
   }
 }

@@ -18,6 +18,7 @@
 #include "proxy/net/loop_choice.h"
 #include "proxy/net/signals.h"
 #include "proxy/session/worker.h"
+#include "proxy/tls_setup.h"
 
 namespace pgweir {
 
@@ -50,6 +51,8 @@ class Runtime final : public Fleet, public ProcessPort {
  private:
   struct Core;
   void on_signal(int signal);
+  std::string set_up_tls();
+  bool reload_tls(Globals& fresh, Changes& changes);
   void put_in_force(std::shared_ptr<const Config> fresh, const Changes& changes);
   std::string open_log(const Globals& globals);
   SocketOptions socket_options() const;
@@ -62,6 +65,7 @@ class Runtime final : public Fleet, public ProcessPort {
   std::mutex config_mutex_;
   std::shared_ptr<const Config> config_;          // config_mutex_; as it is in force
   ControlLoop control_;
+  TlsContexts tls_;                               // config_mutex_
   Resolver resolver_;
   Credentials credentials_;
   policy::TrackedParameters tracked_;

@@ -60,7 +60,12 @@ std::optional<std::string> ScramClient::fail(std::string reason) {
 std::string ScramClient::client_first() {
   first_bare_ = "n=" + escape_name(user_) + ",r=" + nonce_;
   step_ = Step::greeted;
-  return "n,," + first_bare_;
+  return gs2_header() + first_bare_;
+}
+
+std::string ScramClient::gs2_header() const {
+  if (!end_point_.empty()) return "p=tls-server-end-point,,";
+  return missed_plus_ ? "y,," : "n,,";
 }
 
 std::optional<ScramClient::Challenge> ScramClient::parse_challenge(std::string_view message,
@@ -103,7 +108,8 @@ std::optional<std::string> ScramClient::on_server_first(std::string_view message
   if (!keys_) keys_ = derive_login_keys(password_, challenge->salt, challenge->iterations);
   if (!keys_) return fail("SCRAM keys could not be derived");
 
-  const std::string unproven = "c=biws,r=" + std::string(challenge->nonce);
+  const std::string unproven = "c=" + base64_encode(as_bytes(gs2_header() + end_point_)) +
+                               ",r=" + std::string(challenge->nonce);
   auth_message_ = first_bare_ + "," + std::string(message) + "," + unproven;
   const ScramKey stored_key = sha256(keys_->client_key);
   const ScramKey signature = hmac_sha256(stored_key, as_bytes(auth_message_));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "protocol/auth/scram_keys.h"
 
@@ -31,6 +32,11 @@ class ScramClient {
   ScramClient(ScramClient&&) = default;
   ScramClient& operator=(ScramClient&&) = default;
 
+  // What the TLS below is known by; then the exchange is SCRAM-SHA-256-PLUS. Before client_first.
+  void bind_to_channel(std::string end_point) { end_point_ = std::move(end_point); }
+  // There is TLS, and the server does not offer -PLUS: it can tell whether that is its own will.
+  void missed_plus() { missed_plus_ = true; }
+
   std::string client_first();
   // The answer, or nothing on failure. Derives the keys, if a password was given.
   std::optional<std::string> on_server_first(std::string_view message);
@@ -50,6 +56,7 @@ class ScramClient {
   };
   struct Challenge;
   static std::optional<Challenge> parse_challenge(std::string_view message, std::string& reason);
+  std::string gs2_header() const;
   // Always nothing.
   std::optional<std::string> fail(std::string reason);
 
@@ -57,6 +64,8 @@ class ScramClient {
   std::optional<ScramLoginKeys> keys_;
   std::string nonce_;
   std::string user_;
+  std::string end_point_;  // empty: no channel binding
+  bool missed_plus_ = false;
   std::string first_bare_;
   std::string auth_message_;
   std::string failure_;

@@ -35,11 +35,8 @@ std::optional<std::string> ScramServer::on_client_first(std::string_view message
   if (step_ != Step::new_exchange) return fail("SCRAM message out of order");
   if (!is_scram_nonce(nonce_)) return fail("no SCRAM nonce");
   if (!is_scram_message(message)) return fail("malformed SCRAM client-first-message");
-  if (message[0] == 'p') return fail("client requires SCRAM channel binding, which is not offered");
   const std::string_view header = gs2_header(message);
-  const bool known = header.starts_with("n,") || header.starts_with("y,");
-  const bool authzid_fits = header.size() == 3 || header.substr(0, 4).ends_with("a=");
-  if (!known || !authzid_fits) return fail("malformed SCRAM client-first-message");
+  if (!header_fits(header)) return std::nullopt;
 
   const std::string_view bare = message.substr(header.size());
   ScramAttributes attributes(bare);
@@ -58,6 +55,39 @@ std::optional<std::string> ScramServer::on_client_first(std::string_view message
   return reply;
 }
 
+void ScramServer::bind_to_channel(std::string end_point, bool chosen) {
+  end_point_ = std::move(end_point);
+  plus_ = chosen;
+}
+
+// `n`: the client knows no channel binding; `y`: it does, and believes that we do not; `p=TYPE`: it
+// binds. Source: RFC 5802, section 6.
+bool ScramServer::header_fits(std::string_view header) {
+  const std::size_t flag_end = header.find(',');
+  const std::string_view flag = header.substr(0, flag_end);
+  const std::string_view identity = flag_end == header.npos ? "?" : header.substr(flag_end + 1);
+  const bool layout_fits = identity == "," || identity.starts_with("a=");
+  if (!layout_fits || (flag != "n" && flag != "y" && !flag.starts_with("p="))) {
+    return fail("malformed SCRAM client-first-message").has_value();
+  }
+  if (flag == "n" || flag == "y") {
+    if (plus_) return fail("client chose SCRAM-SHA-256-PLUS and binds to no channel").has_value();
+    // Somebody between us has taken our offer out of the list.
+    if (flag == "y" && !end_point_.empty()) {
+      return fail("client believes that SCRAM-SHA-256-PLUS is not offered, which it is")
+          .has_value();
+    }
+    return true;
+  }
+  if (!plus_ || end_point_.empty()) {
+    return fail("client requires SCRAM channel binding, which is not offered").has_value();
+  }
+  if (flag.substr(2) != scram_binding_type) {
+    return fail("unsupported SCRAM channel binding type").has_value();
+  }
+  return true;
+}
+
 std::optional<std::string> ScramServer::on_client_final(std::string_view message) {
   if (step_ != Step::challenged) return fail("SCRAM message out of order");
   if (!is_scram_message(message)) return fail("malformed SCRAM client-final-message");
@@ -71,7 +101,7 @@ std::optional<std::string> ScramServer::on_client_final(std::string_view message
   const auto binding = attributes.take('c');
   const auto nonce = binding ? attributes.take('r') : std::nullopt;
   if (!nonce || !attributes.skip_rest()) return fail("malformed SCRAM client-final-message");
-  if (*binding != base64_encode(as_bytes(gs2_header_))) {
+  if (*binding != base64_encode(as_bytes(plus_ ? gs2_header_ + end_point_ : gs2_header_))) {
     return fail("unexpected channel binding in SCRAM client-final-message");
   }
   if (*nonce != nonce_) return fail("nonce mismatch in SCRAM client-final-message");

@@ -85,6 +85,7 @@ SocketFacts facts_of(const ClientSession& client, const Calendar& calendar,
   if (client.stream) {
     facts.remote = client.stream->remote();
     facts.local = client.stream->local();
+    if (client.tls) facts.tls = client.stream->tls_facts().info;
   }
   facts.connected_at = calendar.at(client.connected_at);
   facts.requested_at = calendar.at(client.request_at);
@@ -115,6 +116,7 @@ SocketFacts facts_of(const ServerConnection& server, const Calendar& calendar,
   if (server.stream) {
     facts.remote = server.stream->remote();
     facts.local = server.stream->local();
+    if (server.facts.tls == ServerTls::on) facts.tls = server.stream->tls_facts().info;
   } else {
     facts.remote = {Endpoint::Family::none, server.facts.address.port, server.facts.address.host};
   }

@@ -41,6 +41,7 @@ struct SocketFacts {
   const void* self = nullptr;  // shown, never followed
   const void* link = nullptr;
   std::uint32_t remote_pid = 0;
+  std::string tls;                // what TLS speaks; empty: plain
   std::string application_name;
   std::uint64_t id = 0;
   std::size_t received_bytes = 0;  // held until a server is there

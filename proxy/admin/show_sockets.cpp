@@ -69,7 +69,7 @@ Row common_row(const SocketFacts& s, std::string_view state) {
           print_pointer(s.self),
           print_pointer(s.link),
           number(s.remote_pid),
-          "",
+          s.tls,
           s.application_name,
           number(static_cast<std::int64_t>(s.prepared_statements)),
           number(s.id)};

@@ -1,6 +1,7 @@
 // The shape in which a connected socket travels from one loop to another.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,8 @@
 #include "proxy/session/ports.h"
 
 namespace pgweir {
+
+class TlsSession;
 
 // A socket in no loop: just accepted, or on its way to another worker.
 struct DetachedSocket final : Detached {
@@ -19,6 +22,7 @@ struct DetachedSocket final : Detached {
   // Bytes the kernel had handed to the loop it left and nobody has seen; the next loop reports them
   // first. Always empty between epoll loops.
   std::string unread;
+  std::shared_ptr<TlsSession> tls;  // null: plain
 };
 
 }  // namespace pgweir

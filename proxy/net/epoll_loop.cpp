@@ -86,8 +86,7 @@ void EpollLoop::stream_ready(EpollStream& stream, std::uint32_t events) {
   if (stream.wants_write_ && (events & (EPOLLOUT | hung_up))) {
     stream.wants_write_ = false;
     watch_changed(stream);
-    events_->on_writable(stream.token_);
-    events_->on_turn_end();
+    report_writable(stream);
     if (!current_) return;
   }
   if (!(events & (EPOLLIN | hung_up))) return;
@@ -104,8 +103,7 @@ void EpollLoop::receive(EpollStream& stream) {
   ++counters_.receives;
   const ssize_t got = recv(stream.fd_, scratch_.get(), scratch_size, MSG_DONTWAIT);
   if (got > 0) {
-    events_->on_bytes(stream.token_, {scratch_.get(), static_cast<std::size_t>(got)});
-    events_->on_turn_end();
+    report_bytes(stream, {scratch_.get(), static_cast<std::size_t>(got)});
   } else if (got == 0) {
     close_stream(stream, 0);
   } else if (errno != EAGAIN && errno != EINTR) {
@@ -123,6 +121,10 @@ void EpollLoop::paused_stream_ready(EpollStream& stream, std::uint32_t events) {
   } else {
     close_stream(stream, pending_error(stream.fd_));
   }
+}
+
+void EpollLoop::end_stream(SocketStream& stream, int error) {
+  close_stream(static_cast<EpollStream&>(stream), error);
 }
 
 void EpollLoop::close_stream(EpollStream& stream, int error) {
@@ -146,6 +148,7 @@ std::unique_ptr<Stream> EpollLoop::adopt(std::unique_ptr<Detached> socket, Token
   auto* plain = dynamic_cast<DetachedSocket*>(socket.get());
   PGWEIR_CHECK(plain != nullptr && plain->unread.empty());
   auto stream = std::make_unique<EpollStream>(*this, take_fd(*plain), token, plain->tcp);
+  stream->take_tls(std::move(plain->tls));
   bring_up_to_date(*stream);
   if (!(stream->watched_ & registered)) {
     const int error = errno;

@@ -34,6 +34,7 @@ class EpollLoop final : public SocketLoop {
   void stream_ready(EpollStream& stream, std::uint32_t events);
   void receive(EpollStream& stream);
   void paused_stream_ready(EpollStream& stream, std::uint32_t events);
+  void end_stream(SocketStream& stream, int error) override;
   void close_stream(EpollStream& stream, int error);
 
   void watch_changed(EpollStream& stream);

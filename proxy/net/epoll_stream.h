@@ -5,8 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "proxy/net/detached_socket.h"
-#include "proxy/session/ports.h"
+#include "proxy/net/socket_stream.h"
 
 namespace pgweir {
 
@@ -18,27 +17,23 @@ class EpollLoop;
 //
 // What epoll is asked to watch follows lazily: pausing costs nothing until bytes do arrive, and
 // changes within a batch of events meet in one epoll_ctl at its end.
-class EpollStream final : public Stream {
+class EpollStream final : public SocketStream {
  public:
   EpollStream(EpollLoop& loop, int fd, Token token, bool tcp)
-      : loop_(loop), token_(token), fd_(fd), tcp_(tcp) {}
+      : SocketStream(fd, token), loop_(loop), tcp_(tcp) {}
   ~EpollStream() override;
 
-  IoResult try_write(std::span<const iovec> parts) override;
+  IoResult send_raw(std::span<const iovec> parts) override;
   void pause_reading() override;
   void resume_reading() override;
   std::unique_ptr<Detached> detach() override;
-  Endpoint local() const override;
-  Endpoint remote() const override;
-
-  Token token() const { return token_; }
 
  private:
   friend class EpollLoop;
+  SocketLoop& owner_loop() override;
+  void ask_for_writable() override;
 
   EpollLoop& loop_;
-  Token token_;
-  int fd_;
   std::uint8_t watched_ = 0;  // what the kernel has been told: Watched bits of epoll_loop.cpp
   bool tcp_ : 1;
   bool paused_ : 1 = false;
@@ -48,6 +43,6 @@ class EpollStream final : public Stream {
   bool changed_ : 1 = false;  // in the loop's list of streams to bring up to date
 };
 
-static_assert(sizeof(EpollStream) <= 40);
+static_assert(sizeof(EpollStream) <= 56);
 
 }  // namespace pgweir

@@ -1,6 +1,7 @@
 #include "proxy/net/socket_loop.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "proxy/core/check.h"
 #include "proxy/net/acceptor.h"
@@ -33,6 +34,36 @@ int SocketLoop::take_fd(DetachedSocket& socket) const {
   PGWEIR_CHECK(socket.fd);
   if (socket.tcp && !socket.tuned) tune_tcp(socket.fd.get(), options_);
   return socket.fd.release();
+}
+
+void SocketLoop::report_bytes(SocketStream& stream, Bytes bytes) {
+  if (stream.tls_) return decrypt(stream, bytes);
+  events_->on_bytes(stream.token_, bytes);
+  events_->on_turn_end();
+}
+
+void SocketLoop::report_writable(SocketStream& stream) {
+  if (stream.tls_ && !stream.tls_->on_writable(stream)) return;
+  events_->on_writable(stream.token_);
+  events_->on_turn_end();
+}
+
+// Each report may end the stream, or send it to another loop; its TLS tells.
+void SocketLoop::decrypt(SocketStream& stream, Bytes bytes) {
+  const std::shared_ptr<TlsSession> tls = stream.tls_;
+  const TlsSession::Fed fed = tls->feed(bytes, stream, tls_scratch_);
+  const auto report = [&](auto&& tell) {
+    if (tls->owner != &stream) return;
+    tell();
+    events_->on_turn_end();
+  };
+  const Token token = stream.token_;
+  if (fed.secured) {
+    report([&] { events_->on_secured(token); });
+    if (tls->take_owed_writable()) report([&] { events_->on_writable(token); });
+  }
+  if (!fed.plain.empty()) report([&] { events_->on_bytes(token, fed.plain); });
+  if (fed.over && tls->owner == &stream) end_stream(stream, tls->failed() ? EPROTO : 0);
 }
 
 void SocketLoop::read_mail() {

@@ -12,6 +12,7 @@
 #include "proxy/net/detached_socket.h"
 #include "proxy/net/mailbox.h"
 #include "proxy/net/socket_options.h"
+#include "proxy/net/socket_stream.h"
 #include "proxy/session/ports.h"
 
 namespace pgweir {
@@ -55,6 +56,8 @@ class SocketLoop : public Loop {
   // For sockets that come from now on.
   void set_options(const SocketOptions& options) { options_ = options; }
   const SocketOptions& options() const { return options_; }
+  // For TLS that begins from now on; what is under way keeps what it began with.
+  void set_tls(TlsContexts contexts) { tls_contexts_ = std::move(contexts); }
 
   TimePoint now() const override { return now_; }
   WallTime wall_now() const override;
@@ -81,6 +84,10 @@ class SocketLoop : public Loop {
   virtual void unwatch(int fd, Watch& watch) = 0;
   LoopEvents& events() { return *events_; }
   const LoopCounters& counters() const { return counters_; }
+  TlsScratch& tls_scratch() { return tls_scratch_; }
+  std::shared_ptr<const TlsContext> tls_context(TlsRole role) const {
+    return role == TlsRole::server ? tls_contexts_.with_clients : tls_contexts_.with_servers;
+  }
 
  protected:
   // The clock is read for every so many events of a batch: 20 ns each, and no report is older than
@@ -94,6 +101,11 @@ class SocketLoop : public Loop {
   // What is due by now_: the end of every turn.
   void ring_what_is_due();
   bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
+  // Tells the worker, in plain text where the stream has TLS. The stream may be gone afterwards.
+  void report_bytes(SocketStream& stream, Bytes bytes);
+  void report_writable(SocketStream& stream);
+  // Nothing more will be read from it: reports on_closed.
+  virtual void end_stream(SocketStream& stream, int error) = 0;
   // Must be called by the loop's destructor: the acceptors watch through it.
   void drop_listeners();
 
@@ -120,6 +132,10 @@ class SocketLoop : public Loop {
   void ring_alarms();
   void tick_if_due();
 
+  void decrypt(SocketStream& stream, Bytes bytes);
+
+  TlsContexts tls_contexts_;
+  TlsScratch tls_scratch_;  // empty until a stream speaks TLS
   Duration tick_period_{0};  // zero: no ticks
   TimePoint next_tick_;
   std::vector<Alarm> alarms_;  // few, unordered

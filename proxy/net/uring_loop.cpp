@@ -92,8 +92,7 @@ void UringLoop::received(std::uint32_t number, const Completion& completion) {
     } else {
       ++counters_.receives;
       if (completion.res < small_message) slots_[number].bulk = false;
-      events_->on_bytes(stream->token_, ring_->bytes(completion.flags, completion.res));
-      events_->on_turn_end();
+      report_bytes(*stream, ring_->bytes(completion.flags, completion.res));
     }
   }
   if (completion.flags & IORING_CQE_F_BUFFER) ring_->give_back(completion.flags);
@@ -109,8 +108,7 @@ void UringLoop::polled(std::uint32_t number, int res) {
   UringStream* stream = slots_[number].stream;
   if (!stream || stream->closed_ || !stream->wants_write_ || res == -ECANCELED) return;
   stream->wants_write_ = false;
-  events_->on_writable(stream->token_);
-  events_->on_turn_end();
+  report_writable(*stream);
 }
 
 void UringLoop::stream_ended(std::uint32_t number, int error) {
@@ -118,6 +116,10 @@ void UringLoop::stream_ended(std::uint32_t number, int error) {
   stream.ended_ = true;
   if (!stream.parked_) return close_stream(number, error);
   stream.parked_->end_error = error;  // what was parked is heard first
+}
+
+void UringLoop::end_stream(SocketStream& stream, int error) {
+  close_stream(static_cast<UringStream&>(stream).slot_, error);
 }
 
 void UringLoop::close_stream(std::uint32_t number, int error) {
@@ -150,8 +152,7 @@ void UringLoop::deliver_parked(std::uint32_t number) {
     const std::string piece = parked.bytes.substr(parked.seen, Uring::buffer_size);
     parked.seen += piece.size();
     ++counters_.receives;
-    events_->on_bytes(stream->token_, as_bytes(piece));
-    events_->on_turn_end();
+    report_bytes(*stream, as_bytes(piece));
   }
 }
 
@@ -162,6 +163,7 @@ std::unique_ptr<Stream> UringLoop::adopt(std::unique_ptr<Detached> socket, Token
   const std::uint32_t number = take_slot(fd);
   auto stream = std::make_unique<UringStream>(*this, fd, token, plain->tcp, number);
   slots_[number].stream = stream.get();
+  stream->take_tls(std::move(plain->tls));
   if (!plain->unread.empty()) {
     stream->park(as_bytes(plain->unread));
     resumed_.push_back(number);

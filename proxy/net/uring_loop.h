@@ -57,6 +57,7 @@ class UringLoop final : public SocketLoop {
   void received(std::uint32_t number, const Completion& completion);
   void polled(std::uint32_t number, int res);
   void stream_ended(std::uint32_t number, int error);
+  void end_stream(SocketStream& stream, int error) override;
   void close_stream(std::uint32_t number, int error);
   void deliver_parked();
   void deliver_parked(std::uint32_t number);

@@ -1,27 +1,34 @@
 #include "proxy/net/uring_stream.h"
 
-#include <cerrno>
 #include <utility>
 
 #include "proxy/core/check.h"
-#include "proxy/net/address.h"
 #include "proxy/net/send.h"
 #include "proxy/net/uring_loop.h"
 
 namespace pgweir {
 
 UringStream::~UringStream() {
-  if (fd_ >= 0) loop_.forget_stream(*this);
+  if (fd_ < 0) return;
+  end_tls();
+  loop_.forget_stream(*this);
 }
 
-IoResult UringStream::try_write(std::span<const iovec> parts) {
-  if (fd_ < 0) return {IoResult::Status::failed, 0, ENOTCONN};
+SocketLoop& UringStream::owner_loop() {
+  return loop_;
+}
+
+IoResult UringStream::send_raw(std::span<const iovec> parts) {
   bool took_all = true;
   const IoResult result = send_at_once(fd_, parts, loop_.counters_, took_all);
   if (took_all) return result;
+  ask_for_writable();
+  return result;
+}
+
+void UringStream::ask_for_writable() {
   wants_write_ = true;
   loop_.slot_changed(slot_);
-  return result;
 }
 
 void UringStream::resume_reading() {
@@ -35,14 +42,8 @@ std::unique_ptr<Detached> UringStream::detach() {
   std::string unread = loop_.release_stream(*this);
   auto socket = std::make_unique<DetachedSocket>(Fd(std::exchange(fd_, -1)), bool{tcp_}, true);
   socket->unread = std::move(unread);
+  socket->tls = give_tls();
   return socket;
-}
-
-Endpoint UringStream::local() const {
-  return local_endpoint(fd_);
-}
-Endpoint UringStream::remote() const {
-  return remote_endpoint(fd_);
 }
 
 void UringStream::park(Bytes bytes) {

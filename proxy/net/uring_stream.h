@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "proxy/session/ports.h"
+#include "proxy/net/socket_stream.h"
 
 namespace pgweir {
 
@@ -14,18 +14,16 @@ class UringLoop;
 
 // One fd with a receive that stays armed. What the kernel hands over while the session has paused
 // is parked here, in order; the receive is then cancelled, so that it is little.
-class UringStream final : public Stream {
+class UringStream final : public SocketStream {
  public:
   UringStream(UringLoop& loop, int fd, Token token, bool tcp, std::uint32_t slot)
-      : loop_(loop), token_(token), fd_(fd), slot_(slot), tcp_(tcp) {}
+      : SocketStream(fd, token), loop_(loop), slot_(slot), tcp_(tcp) {}
   ~UringStream() override;
 
-  IoResult try_write(std::span<const iovec> parts) override;
+  IoResult send_raw(std::span<const iovec> parts) override;
   void pause_reading() override { paused_ = true; }
   void resume_reading() override;
   std::unique_ptr<Detached> detach() override;
-  Endpoint local() const override;
-  Endpoint remote() const override;
 
  private:
   friend class UringLoop;
@@ -35,12 +33,12 @@ class UringStream final : public Stream {
     int end_error = 0;     // with ended_: what on_closed will say after the last byte
   };
 
+  SocketLoop& owner_loop() override;
+  void ask_for_writable() override;
   bool wants_bytes() const { return !closed_ && !ended_ && !(paused_ && parked_); }
   void park(Bytes bytes);
 
   UringLoop& loop_;
-  Token token_;
-  int fd_;
   std::uint32_t slot_;  // its place in the loop's table
   bool tcp_ : 1;
   bool paused_ : 1 = false;
@@ -50,6 +48,6 @@ class UringStream final : public Stream {
   std::unique_ptr<Parked> parked_;
 };
 
-static_assert(sizeof(UringStream) <= 48);
+static_assert(sizeof(UringStream) <= 64);
 
 }  // namespace pgweir

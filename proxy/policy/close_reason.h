@@ -26,11 +26,17 @@ enum class CloseReason : std::uint8_t {
   username_too_long,
   pqexec_disallowed,
   ssl_required,
+  ssl_inside_ssl,                // an SSLRequest within TLS
+  tls_failed,                    // the handshake, or a record; text says what OpenSSL says
   // authentication
   trust_failed,
   password_failed,
   sasl_failed,
   empty_password,
+  tls_needed_for_certificate,
+  certificate_missing,
+  certificate_of_another,
+  certificate_failed,            // its user is unknown
   no_such_user,
   no_such_database,
   database_disabled,

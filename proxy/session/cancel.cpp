@@ -95,13 +95,14 @@ void Worker::open_cancel(ServerConnection& target, unsigned from, Token requeste
   connector_.connect(target.facts.address, job.token);
 }
 
-void Worker::on_cancel_connected(CancelJob& job, std::unique_ptr<Stream> stream) {
+// Again when TLS is there: the request goes through it where the server's own connection does.
+void Worker::on_cancel_connected(CancelJob& job) {
   if (job.over) return;
-  job.stream = std::move(stream);
   const ServerConnection* server = servers_.find(job.server);
   const bool same_statement = server && server->client && server->leases == job.lease &&
                               server->client->phase == ClientPhase::leasing && !server->talk.nothing_owed();
   if (!same_statement) return finish_cancel(job, "not sending cancel request for client that is now idle");
+  if (server->facts.tls == ServerTls::on && job.tls != ServerTls::on) return secure_cancel(job, false);
   Buffer out;
   compose::cancel_request(out, server->facts.backend_pid, as_bytes(server->facts.cancel_key));
   const iovec part{out.data(), out.size()};

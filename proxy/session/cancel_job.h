@@ -5,6 +5,7 @@
 
 #include "proxy/core/time.h"
 #include "proxy/session/ports.h"
+#include "proxy/session/server_connection.h"
 
 namespace pgweir {
 
@@ -15,6 +16,7 @@ struct CancelJob {
   unsigned requester_worker = 0;     // whose client brought it ...
   Token requester;                   // ... and waits for the delivery
   std::unique_ptr<Stream> stream;    // null while connecting
+  ServerTls tls = ServerTls::plain;  // of the connection that carries it
   bool sent = false;
   bool over = false;
   TimePoint deadline{};

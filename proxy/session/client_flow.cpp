@@ -46,6 +46,8 @@ void Worker::from_console_client(ClientSession& client, Bytes input) {
 }
 
 void Worker::on_login_bytes(ClientSession& client, Bytes input) {
+  client.login->offer_tls(!client.unix_socket && config_->globals.client_tls_sslmode != SslMode::disable);
+  if (client.login->take_direct_tls(input)) return begin_client_tls(client, input);
   Buffer answer;
   auto event = ClientLogin::Event::more;
   do {
@@ -59,6 +61,7 @@ void Worker::on_login_bytes(ClientSession& client, Bytes input) {
     }
   } while (event == ClientLogin::Event::encryption || (event == ClientLogin::Event::more && !input.empty()));
   if (!answer.empty()) tell(client, answer);
+  if (event == ClientLogin::Event::start_tls) return begin_client_tls(client, {});
   if (event == ClientLogin::Event::failed) return fail_login(client);
   if (event == ClientLogin::Event::proven) {
     if (!input.empty()) hold(client, input);
@@ -82,7 +85,8 @@ ClientLogin::Event Worker::on_startup(ClientSession& client, Buffer& answer) {
   client.phase = ClientPhase::proving;
   if (!read_startup_parameters(client)) return ClientLogin::Event::failed;
   if (config_->globals.log_connections) {
-    log_client(log::Level::log, client, "login attempt: db={} user={} tls=no replication=no", login.database, login.user);
+    log_client(log::Level::log, client, "login attempt: db={} user={} tls={} replication=no", login.database, login.user,
+               client.tls ? client.stream->tls_facts().info : "no");
   }
   login.for_console = login.database == console_database;
   if (!admit(client)) return ClientLogin::Event::failed;
@@ -164,8 +168,7 @@ void Worker::add_host_to_application_name(ClientSession& client) {
 // Limits that are checked before anybody proves anything.
 bool Worker::admit(ClientSession& client) {
   ClientLogin& login = *client.login;
-  if (config_->globals.client_tls_sslmode >= SslMode::require && !client.unix_socket) {
-    // TLS is not served yet: who asks for it in the ini must not get plain text instead.
+  if (config_->globals.client_tls_sslmode >= SslMode::require && !client.unix_socket && !client.tls) {
     end_client(client, CloseReason::ssl_required);
     return false;
   }
@@ -203,6 +206,7 @@ AuthPlan Worker::plan_for(ClientSession& client) {
   plan.nonce = fresh_nonce();
   plan.salt = static_cast<std::uint32_t>(shared_.fleet.random_secret());
   plan.scram_iterations = static_cast<std::uint32_t>(config_->globals.scram_iterations);
+  if (client.tls) plan.add(client.stream->tls_facts());
   const std::string* secret = config_->secret(login.user);
   plan.known = secret || config_->user(login.user);
   if (!secret) {
@@ -217,15 +221,6 @@ AuthPlan Worker::plan_for(ClientSession& client) {
     plan.scram = shared_.credentials.secret_of_password(plan.user, plan.secret, plan.scram_iterations);
   }
   return plan;
-}
-
-std::string Worker::fresh_nonce() {
-  std::byte raw[18];
-  for (std::size_t i = 0; i < sizeof raw; i += 6) {
-    const std::uint64_t random = shared_.fleet.random_secret();
-    std::memcpy(raw + i, &random, 6);
-  }
-  return base64_encode(raw);
 }
 
 // --- the client is who it says

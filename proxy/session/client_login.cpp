@@ -9,6 +9,14 @@
 
 namespace pgweir {
 
+void AuthPlan::add(TlsFacts facts) {
+  tls = true;
+  has_certificate = facts.has_peer_certificate;
+  certificate_names = std::move(facts.peer_dns_names);
+  if (!facts.peer_common_name.empty()) certificate_names.push_back(std::move(facts.peer_common_name));
+  end_point = std::move(facts.server_end_point);
+}
+
 ClientLogin::ClientLogin() = default;
 ClientLogin::~ClientLogin() = default;
 
@@ -36,6 +44,13 @@ ClientLogin::Event ClientLogin::on_bytes(Bytes& input, Buffer& answer) {
   }
 }
 
+// A record that holds a handshake begins with 22. Source: RFC 8446, section 5.1.
+bool ClientLogin::take_direct_tls(Bytes input) {
+  if (!nothing_received_ || !offers_tls_ || input.empty() || input[0] != std::byte{22}) return false;
+  nothing_received_ = false;
+  return in_tls_ = true;
+}
+
 ClientLogin::Event ClientLogin::on_startup_bytes(Bytes& input, Buffer& answer) {
   while (true) {
     const StartupSize size = startup_size(packet_bytes_);
@@ -61,9 +76,12 @@ ClientLogin::Event ClientLogin::judge_startup(Bytes rest, Buffer& answer) {
       if (!rest.empty()) {
         return fail(ssl ? CloseReason::unencrypted_data_after_ssl : CloseReason::unencrypted_data_after_gss);
       }
+      if (ssl && in_tls_) return fail(CloseReason::ssl_inside_ssl);
       packet_bytes_.clear();
-      answer.push_back(std::byte{'N'});
-      return Event::encryption;
+      in_tls_ |= ssl && offers_tls_;
+      const bool yes = ssl && offers_tls_;
+      answer.push_back(yes ? std::byte{'S'} : std::byte{'N'});
+      return yes ? Event::start_tls : Event::encryption;
     }
     case StartupKind::cancel_request:
       step_ = Step::over;
@@ -102,9 +120,24 @@ ClientLogin::Event ClientLogin::prove(AuthPlan plan, Buffer& answer) {
     }
     case AuthType::scram_sha_256:
       return start_sasl(answer);
+    case AuthType::cert:
+      return judge_certificate();
     default:
       return fail(CloseReason::unsupported_auth);
   }
+}
+
+// Exactly, where PgBouncer compares as host names are: `*` in a certificate is nobody's name.
+ClientLogin::Event ClientLogin::judge_certificate() {
+  if (!plan_.tls) return fail(CloseReason::tls_needed_for_certificate);
+  if (!plan_.has_certificate) return fail(CloseReason::certificate_missing);
+  const auto& names = plan_.certificate_names;
+  if (std::find(names.begin(), names.end(), plan_.user) == names.end()) {
+    return fail(CloseReason::certificate_of_another);
+  }
+  if (!plan_.known) return fail(CloseReason::certificate_failed);
+  step_ = Step::over;
+  return Event::proven;
 }
 
 ClientLogin::Event ClientLogin::start_sasl(Buffer& answer) {
@@ -114,7 +147,8 @@ ClientLogin::Event ClientLogin::start_sasl(Buffer& answer) {
     scram_ = std::make_unique<ScramServer>(
         ScramServer::mock(plan_.user, plan_.process_secret, plan_.nonce, plan_.scram_iterations));
   }
-  compose::authentication_sasl(answer, std::array{scram_mechanism});
+  const std::array mechanisms{scram_plus_mechanism, scram_mechanism};
+  compose::authentication_sasl(answer, std::span(mechanisms).subspan(plan_.end_point.empty() ? 1 : 0));
   step_ = Step::sasl_first;
   return Event::more;
 }
@@ -143,7 +177,9 @@ bool ClientLogin::password_fits_plan(std::string_view password) const {
 ClientLogin::Event ClientLogin::on_sasl_first(Bytes body, Buffer& answer) {
   const auto view = read_sasl_initial_response(body);
   if (!view) return fail(CloseReason::sasl_failed, {}, "broken SASLInitialResponse");
-  if (view->mechanism != scram_mechanism) {
+  const bool plus = view->mechanism == scram_plus_mechanism && !plan_.end_point.empty();
+  scram_->bind_to_channel(plan_.end_point, plus);
+  if (view->mechanism != scram_mechanism && !plus) {
     return fail(CloseReason::sasl_failed, {}, "client selected an invalid SASL authentication mechanism");
   }
   if (!view->has_data) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "protocol/auth/scram_server.h"
@@ -12,6 +13,7 @@
 #include "protocol/framer.h"
 #include "protocol/startup.h"
 #include "proxy/policy/close_reason.h"
+#include "proxy/session/ports.h"
 
 namespace pgweir {
 
@@ -26,13 +28,21 @@ struct AuthPlan {
   std::string nonce;                       // fresh
   std::uint32_t salt = 0;                  // fresh, for md5
   std::uint32_t scram_iterations = scram_iterations_default;
+  bool tls = false;
+  bool has_certificate = false;
+  std::vector<std::string> certificate_names;   // common name and DNS names
+  std::string end_point;                   // of the TLS, for SCRAM-SHA-256-PLUS; empty: not offered
+
+  // What the client's TLS has to say about who it is.
+  void add(TlsFacts facts);
 };
 
 class ClientLogin {
  public:
   enum class Event : std::uint8_t {
     more,            // the input is used up
-    encryption,      // SSLRequest or GSSENCRequest, answered
+    encryption,      // SSLRequest or GSSENCRequest, answered with a no
+    start_tls,       // SSLRequest, answered with a yes: send the answer, then begin the handshake
     startup,         // packet() is a StartupMessage; call prove() when the user is known
     cancel,          // packet() is a CancelRequest
     proven,          // the client is who it says
@@ -41,6 +51,11 @@ class ClientLogin {
 
   ClientLogin();
   ~ClientLogin();
+
+  // Whether an SSLRequest is answered with a yes. May change until one has come.
+  void offer_tls(bool offered) { offers_tls_ = offered; }
+  // The first bytes are a TLS handshake without an SSLRequest, and that may be. Then TLS has begun.
+  bool take_direct_tls(Bytes input);
 
   // Takes the next packet off the front of `input`; what we have to say is appended to `answer`.
   Event on_bytes(Bytes& input, Buffer& answer);
@@ -71,6 +86,7 @@ class ClientLogin {
   Event judge_startup(Bytes rest, Buffer& answer);
   Event on_password(Bytes body);
   Event on_sasl_first(Bytes body, Buffer& answer);
+  Event judge_certificate();
   Event on_client_first(std::string_view data, Buffer& answer);
   Event on_sasl_final(Bytes body, Buffer& answer);
   Event fail(CloseReason reason, std::string text = {}, std::string detail = {});
@@ -79,6 +95,7 @@ class ClientLogin {
 
   Step step_ = Step::startup;
   bool nothing_received_ = true;
+  bool offers_tls_ = false, in_tls_ = false;
   Buffer packet_bytes_;                    // of the startup packet, as far as it has come
   StartupPacket packet_;
   Framer framer_{Direction::from_client};

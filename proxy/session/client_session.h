@@ -64,6 +64,7 @@ struct ClientSession {
   bool skip_message = false;     // the next message has been answered already
   bool swallow_rest = false;     // the message under way is not forwarded
   bool unix_socket = false;
+  bool tls = false;              // TLS has begun; bytes that arrive came through it
   bool repeated = false;         // its held bytes are a batch that a server has refused once
   bool stalled = false;          // its bytes are held until its server has answered what it was sent
   bool settled = false;          // it is on the worker where its pool is

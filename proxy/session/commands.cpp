@@ -6,6 +6,17 @@
 
 namespace pgweir {
 
+namespace {
+
+// Unix sockets carry no TLS, so that its settings do not matter to their servers.
+bool reaches_over_tcp(const DatabaseConfig& entry, const Config& config) {
+  const auto is_unix = [](const std::string& host) { return host.empty() || host[0] == '/' || host[0] == '@'; };
+  if (entry.hosts.empty()) return config.unix_socket_dirs.empty();
+  return !std::all_of(entry.hosts.begin(), entry.hosts.end(), is_unix);
+}
+
+}  // namespace
+
 void Worker::apply_config(std::shared_ptr<const Config> fresh, const Changes& changes) {
   config_ = std::move(fresh);
   ++recycle_orders_;
@@ -24,7 +35,8 @@ void Worker::apply_config(std::shared_ptr<const Config> fresh, const Changes& ch
       remove_database(*desk);
       continue;
     }
-    const bool recycle = listed(changes.databases_to_recycle, name) || (automatic && changes.fallback_to_recycle);
+    const bool recycle = listed(changes.databases_to_recycle, name) || (automatic && changes.fallback_to_recycle) ||
+                         (changes.server_tls_changed && reaches_over_tcp(*entry, *config_));
     desk->database = std::move(entry);
     if (recycle) stale(*desk);
     desk->pool.forget_failures();

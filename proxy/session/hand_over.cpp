@@ -178,7 +178,8 @@ bool Worker::evict_one_here(const std::vector<PoolKey>& keys) {
 
 // Clients of one pool are kept on few workers: see Fleet::place_for_client. True: another worker has this one now.
 bool Worker::move_home(ClientSession& client, Bytes rest) {
-  if (shared_.fleet.size() == 1 || client.settled) return false;
+  // The state of a TLS connection stays where its handshake was.
+  if (shared_.fleet.size() == 1 || client.settled || client.tls) return false;
   client.settled = true;
   std::string_view database, user;
   for (const auto& [name, value] : client.login->packet().parameters) {

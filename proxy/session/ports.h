@@ -44,7 +44,31 @@ struct Endpoint {
   std::uint32_t peer_uid = ~0u;  // unix sockets: its user, ~0 = unknown
 };
 
-// A stream that has left its worker's loop and may enter another's. Owns the socket (and later its TLS state).
+// Which half of a TLS handshake is ours.
+enum class TlsRole : std::uint8_t { server, client };
+
+// How TLS begins on a connected stream.
+struct TlsStart {
+  TlsRole role = TlsRole::server;
+  std::string host;              // client role: whom the certificate has to name with verify-full; name or address
+  bool direct = false;           // client role: no SSLRequest went before, so the ALPN answer must be `postgresql`
+  Bytes received;                // what the peer has sent of the handshake already; not kept
+};
+
+// What a stream's TLS is and whom it has met; a copy made when asked for, so that an idle stream holds none of it.
+struct TlsFacts {
+  enum class Phase : std::uint8_t { none, handshake, established, failed };
+  Phase phase = Phase::none;
+  std::string info;              // `TLSv1.3/TLS_AES_256_GCM_SHA384/ECDH=X25519`, as PgBouncer shows it
+  std::string error;             // why it failed
+  bool has_peer_certificate = false;           // shown by the peer, and verified where the mode asks for it
+  std::string peer_common_name;                // empty: none, or not usable (a zero byte in it)
+  std::vector<std::string> peer_dns_names;     // subjectAltName
+  std::string peer_subject;                    // RFC 2253, as maps of names may use it
+  std::string server_end_point;  // channel binding `tls-server-end-point` (RFC 5929); empty: the certificate has none
+};
+
+// A stream that has left its worker's loop and may enter another's. Owns the socket and its TLS state.
 struct Detached {
   virtual ~Detached() = default;
 };
@@ -63,6 +87,11 @@ class Stream {
   virtual std::unique_ptr<Detached> detach() = 0;
   virtual Endpoint local() const = 0;
   virtual Endpoint remote() const = 0;
+  // From here on everything travels inside TLS: on_secured tells that the handshake is over, on_closed that it failed
+  // (tls_facts().error says why). Until then try_write answers would_block. False: it cannot begin, or has failed
+  // already.
+  virtual bool start_tls(const TlsStart&) { return false; }
+  virtual TlsFacts tls_facts() const { return {}; }
 };
 
 // What the loop tells a worker. `bytes` are valid until the call returns.
@@ -71,6 +100,7 @@ class LoopEvents {
   virtual ~LoopEvents() = default;
   virtual void on_bytes(Token token, Bytes bytes) = 0;
   virtual void on_writable(Token token) = 0;
+  virtual void on_secured(Token) {}           // the handshake that start_tls began is over
   // The peer closed or reset; `error` is an errno, 0 for an orderly end. No further event for this token.
   virtual void on_closed(Token token, int error) = 0;
   // The answer to Connector::connect: a stream whose events bear `token`, or an error text (PgBouncer's wording).

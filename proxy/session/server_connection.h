@@ -32,6 +32,14 @@ enum class ServerJob : std::uint8_t {
   connect_query,   // connect_query of the database
 };
 
+// How far the encryption of a connection to a server has come.
+enum class ServerTls : std::uint8_t {
+  plain,           // no TLS, or not yet asked for
+  asked,           // the SSLRequest is out
+  handshake,
+  on,
+};
+
 // What survives a hand-over to another worker.
 struct ServerFacts {
   std::uint64_t id = 0;                        // one counter with the clients
@@ -42,6 +50,7 @@ struct ServerFacts {
   TimePoint opened_at{};
   Duration lifetime{};
   bool close_needed = false;
+  ServerTls tls = ServerTls::plain;
   std::vector<policy::ForeignStatement> statements;   // only while it is handed over
   std::uint64_t config_generation = 0;         // of the pool's connect settings when it was opened
 };
@@ -71,6 +80,7 @@ struct ServerConnection {
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;
   ServerJob job = ServerJob::none;
+  bool other_tls_tried = false;                // sslmode allow or prefer: this is the second way
   bool job_failed = false;
   std::string job_error;                       // the server's message, for the log and the client
   bool swallowing = false;                     // the message under way is not forwarded

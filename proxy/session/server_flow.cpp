@@ -10,7 +10,7 @@ void Worker::connect(ServerConnection& server) {
   PoolDesk& desk = *server.desk;
   const DatabaseConfig& entry = *desk.database;
   server.facts.address.port = entry.port;
-  if (!entry.hosts.empty()) {
+  if (!entry.hosts.empty() && !server.other_tls_tried) {
     server.facts.address.host = entry.hosts[desk.next_host % entry.hosts.size()];
     if (entry.load_balance_hosts == LoadBalanceHosts::round_robin) ++desk.next_host;
   }
@@ -32,6 +32,15 @@ void Worker::connect(ServerConnection& server) {
   connector_.connect(server.facts.address, server.token);
 }
 
+std::string Worker::fresh_nonce() {
+  std::byte raw[18];
+  for (std::size_t i = 0; i < sizeof raw; i += 6) {
+    const std::uint64_t random = shared_.fleet.random_secret();
+    std::memcpy(raw + i, &random, 6);
+  }
+  return base64_encode(raw);
+}
+
 void Worker::on_server_connected(ServerConnection& server) {
   if (config_->globals.log_connections) {
     const Endpoint local = server.stream->local();
@@ -39,18 +48,11 @@ void Worker::on_server_connected(ServerConnection& server) {
     else log_server(log::Level::log, server, "new connection to server (from {}:{})", local.address, local.port);
   }
   server.facts.opened_at = server.pooled.opened_at = loop_.now();
-  const bool plain_forbidden = config_->globals.server_tls_sslmode >= SslMode::require &&
-                               server.stream->remote().family != Endpoint::Family::unix_socket;
-  if (plain_forbidden) {
-    return on_open_failed(server, CloseReason::server_login_error,
-                          "server_tls_sslmode asks for TLS towards servers, which is not served yet", "08001");
-  }
-  Buffer out;
-  server.login->start(out);
-  send_to_server(server, out);
+  greet_server(server);
 }
 
 void Worker::on_server_login_bytes(ServerConnection& server, Bytes input) {
+  if (server.facts.tls == ServerTls::asked) return on_tls_answer(server, input);
   auto event = ServerLogin::Event::more;
   while (event == ServerLogin::Event::more && !input.empty()) {
     Buffer out;
@@ -61,6 +63,7 @@ void Worker::on_server_login_bytes(ServerConnection& server, Bytes input) {
   server.framer.end_turn();
   if (event == ServerLogin::Event::failed) {
     const ServerLogin& login = *server.login;
+    if (login.refused() && try_other_encryption(server, login.sqlstate())) return;
     if (login.refused()) log_server(log::Level::warning, server, "server login failed: FATAL {}", login.failure());
     return on_open_failed(server, CloseReason::server_login_error, login.failure(), login.sqlstate());
   }

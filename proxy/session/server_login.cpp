@@ -66,8 +66,8 @@ ServerLogin::Event ServerLogin::on_authentication(Bytes body, Buffer& out) {
     case AuthenticationKind::md5_password:
       return answer_password(out, view->salt);
     case AuthenticationKind::sasl:
-      if (!view->offers(scram_mechanism)) return fail("unknown/unsupported auth method");
-      return on_sasl({}, out);
+      if (!view->offers(scram_mechanism) && !view->offers(scram_plus_mechanism)) return fail("unknown/unsupported auth method");
+      return on_sasl(*view, out);
     case AuthenticationKind::sasl_continue: {
       if (!scram_) return fail("unexpected SASL message from server");
       const auto answer = scram_->on_server_first(view->data);
@@ -84,7 +84,7 @@ ServerLogin::Event ServerLogin::on_authentication(Bytes body, Buffer& out) {
   return fail("unknown/unsupported auth method");
 }
 
-ServerLogin::Event ServerLogin::on_sasl(Bytes, Buffer& out) {
+ServerLogin::Event ServerLogin::on_sasl(const AuthenticationView& view, Buffer& out) {
   if (scram_) return fail("unexpected SASL message from server");
   if (secret_kind(secret_.secret) == SecretKind::plain) {
     scram_ = std::make_unique<ScramClient>(secret_.secret, secret_.nonce);
@@ -93,7 +93,10 @@ ServerLogin::Event ServerLogin::on_sasl(Bytes, Buffer& out) {
   } else {
     return fail("wrong password type");
   }
-  compose::sasl_initial_response(out, scram_mechanism, scram_->client_first());
+  const bool plus = !end_point_.empty() && view.offers(scram_plus_mechanism);
+  if (plus) scram_->bind_to_channel(end_point_);
+  else if (!end_point_.empty()) scram_->missed_plus();
+  compose::sasl_initial_response(out, plus ? scram_plus_mechanism : scram_mechanism, scram_->client_first());
   return Event::more;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protocol/auth/scram_client.h"
+#include "protocol/backend.h"
 #include "protocol/bytes.h"
 #include "protocol/framer.h"
 
@@ -29,6 +30,11 @@ class ServerLogin {
 
   explicit ServerLogin(ServerSecret secret) : secret_(std::move(secret)) {}
 
+  // The connection is inside TLS, known by `end_point` (RFC 5929; may be empty). Before start().
+  void bind_to_channel(std::string end_point) {
+    tls_ = true;
+    end_point_ = std::move(end_point);
+  }
   // The StartupMessage.
   void start(Buffer& out);
   // Takes one message off the front of `input`, with the connection's framer; our answer is appended to `out`.
@@ -47,12 +53,14 @@ class ServerLogin {
 
  private:
   Event on_authentication(Bytes body, Buffer& out);
-  Event on_sasl(Bytes body, Buffer& out);
+  Event on_sasl(const AuthenticationView& view, Buffer& out);
   Event answer_password(Buffer& out, Bytes salt);
   Event fail(std::string text, std::string sqlstate = "08P01");
 
   ServerSecret secret_;
   std::unique_ptr<ScramClient> scram_;
+  std::string end_point_;
+  bool tls_ = false;
   bool authenticated_ = false;
   bool refused_ = false;
   std::uint32_t backend_pid_ = 0;

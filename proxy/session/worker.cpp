@@ -76,6 +76,8 @@ void Worker::on_bytes(Token token, Bytes bytes) {
   } else if (token.kind == Token::Kind::server) {
     ServerConnection* server = servers_.find(token);
     if (server && server->state() != ServerState::leaving) from_server(*server, bytes);
+  } else if (token.kind == Token::Kind::cancel) {
+    if (CancelJob* job = cancels_.find(token)) on_cancel_bytes(*job, bytes);
   }
 }
 
@@ -109,7 +111,7 @@ void Worker::on_closed(Token token, int error) {
 
 void Worker::on_connected(Token token, std::unique_ptr<Stream> stream) {
   if (token.kind == Token::Kind::cancel) {
-    if (CancelJob* job = cancels_.find(token)) on_cancel_connected(*job, std::move(stream));
+    if (CancelJob* job = cancels_.find(token)) job->stream = std::move(stream), on_cancel_connected(*job);
     return;
   }
   ServerConnection* server = servers_.find(token);
@@ -228,6 +230,12 @@ void Worker::release_for_leaving(ClientSession& client) {
 }
 
 void Worker::on_client_gone(ClientSession& client, int) {
+  if (client.tls) {
+    const TlsFacts tls = client.stream->tls_facts();
+    if (tls.phase != TlsFacts::Phase::established) {
+      return end_client(client, CloseReason::tls_failed, tls.error.empty() ? std::string{} : "TLS handshake failed: " + tls.error);
+    }
+  }
   const bool nothing_said = client.login && client.login->nothing_received();
   end_client(client, nothing_said ? CloseReason::client_wrote_nothing : CloseReason::client_unexpected_eof);
 }
@@ -265,6 +273,13 @@ void Worker::say_goodbye(ServerConnection& server) {
 
 void Worker::on_server_gone(ServerConnection& server, int) {
   if (server.login) {
+    const bool shaking_hands = server.facts.tls == ServerTls::handshake;
+    if (shaking_hands && try_other_encryption(server, {})) return;
+    if (shaking_hands) {
+      const std::string error = server.stream->tls_facts().error;
+      return on_open_failed(server, CloseReason::server_login_error,
+                            "TLS handshake failed: " + (error.empty() ? "connection closed" : error), "08006");
+    }
     return on_open_failed(server, CloseReason::server_conn_crashed, "server closed the connection during login", "08006");
   }
   ClientSession* client = server.client;

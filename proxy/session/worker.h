@@ -91,6 +91,7 @@ class Worker final : public LoopEvents {
   // --- LoopEvents
   void on_bytes(Token token, Bytes bytes) override;
   void on_writable(Token token) override;
+  void on_secured(Token token) override;
   void on_closed(Token token, int error) override;
   void on_connected(Token token, std::unique_ptr<Stream> stream) override;
   void on_connect_failed(Token token, const std::string& reason) override;
@@ -177,6 +178,7 @@ class Worker final : public LoopEvents {
   AuthPlan plan_for(ClientSession& client);
   std::string fresh_nonce();
   void fail_login(ClientSession& client);
+  void begin_client_tls(ClientSession& client, Bytes received);   // tls.cpp
   void on_proven(ClientSession& client);
   void enter_console(ClientSession& client);
   void welcome(ClientSession& client);
@@ -316,6 +318,11 @@ class Worker final : public LoopEvents {
   // --- servers (server_flow.cpp)
   void connect(ServerConnection& server);
   void on_server_connected(ServerConnection& server);
+  void greet_server(ServerConnection& server);            // tls.cpp, up to try_other_encryption
+  void start_login(ServerConnection& server);
+  void begin_server_tls(ServerConnection& server, bool direct);
+  void on_tls_answer(ServerConnection& server, Bytes input);
+  bool try_other_encryption(ServerConnection& server, const std::string& sqlstate);
   void say_goodbye(ServerConnection& server);
   void on_server_login_bytes(ServerConnection& server, Bytes input);
   void on_logged_in(ServerConnection& server);
@@ -338,7 +345,9 @@ class Worker final : public LoopEvents {
   void cancel(std::uint32_t index, std::uint32_t secret, unsigned from, Token requester);
   void cancel_queued(ClientSession& client);
   void open_cancel(ServerConnection& target, unsigned from, Token requester);
-  void on_cancel_connected(CancelJob& job, std::unique_ptr<Stream> stream);
+  void on_cancel_connected(CancelJob& job);
+  void secure_cancel(CancelJob& job, bool asked);         // tls.cpp
+  void on_cancel_bytes(CancelJob& job, Bytes input);
   void finish_cancel(CancelJob& job, const char* why);
   void requester_done(unsigned from, Token requester);
   void sweep_cancels(TimePoint now);

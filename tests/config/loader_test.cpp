@@ -116,8 +116,6 @@ TEST_CASE("each setting that is not served gets one warning at its line, default
   CHECK(lines_of(loaded.mistakes) ==
         Lines{"?main.ini:3 pkt_buf = 8192 is known but not served yet: sizing of socket buffers in "
               "the process",
-              "?main.ini:6 client_tls_sslmode = require is known but not served yet: TLS with "
-              "clients",
               "?main.ini:7 auth_type = hba is known but not served yet: this authentication method",
               "?main.ini:8 peer_id = 1 is known but not served yet: peering",
               "?main.ini:10 [databases] auth_user is known but not served yet: looking up users by "

@@ -37,6 +37,7 @@ struct Recorder : LoopEvents {
     ++writables;
     if (when_writable) when_writable(token);
   }
+  void on_secured(Token token) override { secured.push_back(token); }
   void on_closed(Token token, int error) override {
     closed.push_back({token, error});
     if (when_closed) when_closed(token);
@@ -56,6 +57,7 @@ struct Recorder : LoopEvents {
 
   std::string received;
   int deliveries = 0, writables = 0, wakes = 0, ticks = 0, turn_ends = 0;
+  std::vector<Token> secured;
   std::vector<std::pair<Token, int>> closed;
   std::vector<std::pair<Token, std::unique_ptr<Stream>>> connected;
   std::vector<std::pair<Token, std::string>> refused;

@@ -122,6 +122,47 @@ TEST_CASE("a mock exchange looks like a real one, stays the same, and fails") {
   CHECK(server.failure() == "wrong password");
 }
 
+TEST_CASE("an exchange is bound to the channel that both ends see, and to no other") {
+  const auto exchange = [](std::string seen_by_client, std::string seen_by_server, bool plus) {
+    ScramServer server(secret_of("secret"), "server");
+    ScramClient client("secret", "client");
+    if (plus) client.bind_to_channel(std::move(seen_by_client));
+    server.bind_to_channel(std::move(seen_by_server), plus);
+    const bool proven = talk(client, server).client_proven;
+    return proven ? std::string("proven") : server.failure();
+  };
+  CHECK(exchange("certificate 1", "certificate 1", true) == "proven");
+  CHECK(exchange("certificate 2", "certificate 1", true) ==
+        "unexpected channel binding in SCRAM client-final-message");
+  CHECK(exchange("certificate 1", "", true) ==
+        "client requires SCRAM channel binding, which is not offered");
+  // A client that knows no channel binding may do without.
+  CHECK(exchange("", "certificate 1", false) == "proven");
+}
+
+TEST_CASE("whoever takes our offer of channel binding out of the list is noticed") {
+  ScramServer server(secret_of("secret"), "server");
+  ScramClient client("secret", "client");
+  client.missed_plus();
+  server.bind_to_channel("certificate", false);
+  CHECK_FALSE(talk(client, server).client_proven);
+  CHECK(server.failure() == "client believes that SCRAM-SHA-256-PLUS is not offered, which it is");
+
+  ScramServer without(secret_of("secret"), "server");
+  ScramClient again("secret", "client");
+  again.missed_plus();
+  CHECK(talk(again, without).client_proven);
+}
+
+TEST_CASE("a client that chose SCRAM-SHA-256-PLUS has to bind, in the way that we know") {
+  for (const std::string_view header : {"n,,", "y,,", "p=tls-unique,,", "p=,,"}) {
+    CAPTURE(header);
+    ScramServer server(secret_of("secret"), "server");
+    server.bind_to_channel("certificate", true);
+    CHECK_FALSE(server.on_client_first(std::string(header) + "n=,r=abc").has_value());
+  }
+}
+
 TEST_CASE("channel binding is refused, its absence in either spelling is not") {
   struct Row {
     std::string_view header, binding;

@@ -17,6 +17,7 @@ Config SimHouse::plain_config() {
   Config config;
   config.globals = default_globals();
   config.globals.auth_type = AuthType::trust;
+  config.globals.server_tls_sslmode = SslMode::disable;
   config.globals.pool_mode = PoolMode::transaction;
   config.globals.default_pool_size = 2;
   config.globals.log_connections = config.globals.log_disconnections = false;

@@ -134,7 +134,10 @@ bool SimBackend::take_startup() {
   if (input_.size() < size) return false;
   const std::string packet = input_.substr(0, size);
   input_.erase(0, size);
-  if (read_be32(std::string_view(packet).substr(4)) == 80877102)
+  const std::uint32_t code = read_be32(std::string_view(packet).substr(4));
+  if (code == 80877103)
+    say("N");  // no TLS here
+  else if (code == 80877102)
     on_cancel_packet(packet);
   else
     on_startup(packet);

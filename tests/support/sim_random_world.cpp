@@ -80,6 +80,7 @@ Config RandomWorld::make_config() {
   g.log_connections = g.log_disconnections = std::getenv("PGWEIR_SIM_LOG") != nullptr;
   config.databases["db2"] = SimHouse::database_entry("db2");
   split_lists(config);
+  if (draw_.chance(20)) g.server_tls_sslmode = SslMode::prefer;
   return config;
 }
 

@@ -1,0 +1,104 @@
+#include "proxy/tls_setup.h"
+
+#include "config/settings.h"
+
+namespace pgweir {
+namespace {
+
+TlsVerify verify_of(SslMode mode) {
+  if (mode == SslMode::verify_full) return TlsVerify::chain_and_name;
+  return mode == SslMode::verify_ca ? TlsVerify::chain : TlsVerify::nothing;
+}
+
+TlsSettings client_side(const Globals& g) {
+  return {.enabled = g.client_tls_sslmode != SslMode::disable,
+          .verify = verify_of(g.client_tls_sslmode),
+          .ca_file = g.client_tls_ca_file,
+          .cert_file = g.client_tls_cert_file,
+          .key_file = g.client_tls_key_file,
+          .protocols = g.client_tls_protocols,
+          .ciphers = g.client_tls_ciphers,
+          .dheparams = g.client_tls_dheparams,
+          .ecdhcurve = g.client_tls_ecdhcurve,
+          .tls13_ciphers = g.client_tls13_ciphers};
+}
+
+TlsSettings server_side(const Globals& g) {
+  return {.enabled = g.server_tls_sslmode != SslMode::disable,
+          .verify = verify_of(g.server_tls_sslmode),
+          .ca_file = g.server_tls_ca_file,
+          .cert_file = g.server_tls_cert_file,
+          .key_file = g.server_tls_key_file,
+          .protocols = g.server_tls_protocols,
+          .ciphers = g.server_tls_ciphers,
+          .tls13_ciphers = g.server_tls13_ciphers};
+}
+
+using ContextPtr = std::shared_ptr<const TlsContext>;
+
+ContextPtr build_side(TlsRole role, const TlsSettings& settings,
+                      std::vector<TlsMistake>& mistakes) {
+  if (!settings.enabled) return nullptr;
+  TlsMistake mistake;
+  ContextPtr built = TlsContext::build(role, settings, mistake);
+  if (!built) {
+    const std::string side = role == TlsRole::server ? "client_" : "server_";
+    const bool suites = mistake.setting == "tls13_ciphers";
+    mistakes.push_back({side + (suites ? "" : "tls_") + mistake.setting, mistake.text});
+  }
+  return built;
+}
+
+// A side's settings are those that begin with `client_tls` or `server_tls`.
+void put_back(std::string_view prefix, const Globals& old, Globals& fresh) {
+  for (const Setting& row : settings()) {
+    if (!row.name.starts_with(prefix)) continue;
+    std::visit([&](auto member) { fresh.*member = old.*member; }, row.member);
+  }
+}
+
+bool same(const ContextPtr& left, const ContextPtr& right) {
+  if (!left || !right) return left == right;
+  return left->fingerprint() == right->fingerprint();
+}
+
+}  // namespace
+
+TlsContexts build_tls(const Globals& globals, std::vector<TlsMistake>& mistakes) {
+  return {build_side(TlsRole::server, client_side(globals), mistakes),
+          build_side(TlsRole::client, server_side(globals), mistakes)};
+}
+
+void check_tls(Loaded& loaded) {
+  if (!loaded.config) return;
+  std::vector<TlsMistake> mistakes;
+  (void)build_tls(loaded.config->globals, mistakes);
+  for (const TlsMistake& mistake : mistakes) {
+    const auto place = loaded.places.find(mistake.setting);
+    const bool known = place != loaded.places.end();
+    loaded.mistakes.push_back({known ? place->second.first : loaded.config->path,
+                               known ? place->second.second : 0,
+                               mistake.setting + ": " + mistake.text});
+  }
+  if (!mistakes.empty()) loaded.config.reset();
+}
+
+TlsContexts renew_tls(const TlsContexts& in_force, const Globals& old, Globals& fresh,
+                      Changes& changes, std::vector<TlsMistake>& mistakes) {
+  TlsContexts built = build_tls(fresh, mistakes);
+  for (const TlsMistake& mistake : mistakes) {
+    const bool of_clients = mistake.setting.starts_with("client_");
+    put_back(of_clients ? "client_tls" : "server_tls", old, fresh);
+    (of_clients ? built.with_clients : built.with_servers) =
+        of_clients ? in_force.with_clients : in_force.with_servers;
+  }
+  changes.server_tls_changed = !same(in_force.with_servers, built.with_servers) ||
+                               old.server_tls_sslmode != fresh.server_tls_sslmode ||
+                               old.server_tls_direct != fresh.server_tls_direct;
+  // The tickets that clients hold are those of a context.
+  if (same(in_force.with_clients, built.with_clients)) built.with_clients = in_force.with_clients;
+  if (same(in_force.with_servers, built.with_servers)) built.with_servers = in_force.with_servers;
+  return built;
+}
+
+}  // namespace pgweir

@@ -1,0 +1,27 @@
+// From the TLS settings of a configuration to what the loops speak TLS with.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/change.h"
+#include "config/config.h"
+#include "config/loader.h"
+#include "proxy/net/tls_context.h"
+
+namespace pgweir {
+
+// Reads the files that `globals` name; a side that is switched off is null. The setting of a
+// mistake bears its whole name, and its side is null.
+TlsContexts build_tls(const Globals& globals, std::vector<TlsMistake>& mistakes);
+
+// For --check: adds what is wrong with the files, at the lines of the settings.
+void check_tls(Loaded& loaded);
+
+// The contexts of `fresh`, which replaces `old`. A side that cannot be built keeps its context and
+// its settings, which are put back in `fresh`; the others are renewed where settings or files have
+// changed. Says in `changes` whether servers have to be connected anew.
+TlsContexts renew_tls(const TlsContexts& in_force, const Globals& old, Globals& fresh,
+                      Changes& changes, std::vector<TlsMistake>& mistakes);
+
+}  // namespace pgweir
