@@ -77,6 +77,7 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::client_left_in_query,          "client_left_in_query",            "00000", "client disconnected with query in progress", false, false},
     {R::idle_server_dirty,             "idle_server_dirty",               "00000", "idle server got dirty",                   false, false},
     {R::server_login_error,            "server_login_error",              "00000", "login failed",                            false, false},
+    {R::auth_query_failed,             "auth_query_failed",               "00000", "auth_query failed",                       false, false},
     {R::test_failed,                   "test_failed",                     "00000", "server_check_query failed",               false, false},
     {R::reset_failed,                  "reset_failed",                    "00000", "server_reset_query failed",               false, false},
     {R::handed_over,                   "handed_over",                     "00000", "handed over to another worker",           false, false},

@@ -81,6 +81,7 @@ enum class CloseReason : std::uint8_t {
   client_left_in_query,
   idle_server_dirty,
   server_login_error,
+  auth_query_failed,
   test_failed,
   reset_failed,
   handed_over,                   // lives on in another worker; not logged

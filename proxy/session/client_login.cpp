@@ -93,7 +93,7 @@ ClientLogin::Event ClientLogin::prove(AuthPlan plan, Buffer& answer) {
       step_ = Step::cleartext;
       return Event::more;
     case AuthType::md5: {
-      if (kind == SecretKind::scram) return start_sasl(answer);
+      if (kind == SecretKind::scram || plan_.mock_scram) return start_sasl(answer);
       std::byte salt[4];
       store_be32(salt, plan_.salt);
       compose::authentication_md5(answer, salt);
@@ -131,6 +131,10 @@ ClientLogin::Event ClientLogin::on_password(Bytes body) {
 bool ClientLogin::password_fits_plan(std::string_view password) const {
   if (step_ == Step::cleartext) {
     if (plan_.scram && secret_kind(plan_.secret) == SecretKind::scram) return password_fits(password, *plan_.scram);
+    if (plan_.mock_scram) {
+      return password_fits(password, mock_scram_secret(plan_.user, plan_.process_secret, plan_.scram_iterations)) &&
+             !plan_.secret.empty();
+    }
     return password_fits(password, plan_.user, plan_.secret);
   }
   std::byte salt[4];

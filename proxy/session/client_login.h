@@ -26,6 +26,7 @@ struct AuthPlan {
   std::string nonce;                       // fresh
   std::uint32_t salt = 0;                  // fresh, for md5
   std::uint32_t scram_iterations = scram_iterations_default;
+  bool mock_scram = false;                 // no secret, and others of this database have SCRAM secrets
 };
 
 class ClientLogin {
@@ -55,10 +56,12 @@ class ClientLogin {
   const std::string& failure_detail() const { return failure_detail_; } // for the log only
   // After proven: what a server with the same SCRAM secret accepts from us.
   std::optional<ScramLoginKeys> login_keys() const;
+  const std::string& secret() const { return plan_.secret; }   // that the proof was checked against
 
   // --- notes of the worker about this login
   bool own_uid = false;                    // the process's own user, over the unix socket, as `pgbouncer`
   bool for_console = false;
+  AuthType method = AuthType::md5;         // auth_type, or what the HBA rule says
   std::string database;                    // as asked for
   std::string user;
   DatabasePtr entry;                       // of the database; null: unknown, which is told after the proof only

@@ -21,6 +21,7 @@ namespace pgweir {
 class ServerLogin;
 struct ClientSession;
 struct PoolDesk;
+struct AuthLookup;
 
 // What the pooler itself has asked the server to do.
 enum class ServerJob : std::uint8_t {
@@ -29,6 +30,7 @@ enum class ServerJob : std::uint8_t {
   reset,           // server_reset_query
   check,           // server_check_query
   connect_query,   // connect_query of the database
+  lookup,          // auth_query
 };
 
 // What survives a hand-over to another worker.
@@ -68,6 +70,7 @@ struct ServerConnection {
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;
   ServerJob job = ServerJob::none;
+  AuthLookup* lookup = nullptr;                // job == lookup
   bool job_failed = false;
   std::string job_error;                       // the server's message, for the log and the client
   bool swallowing = false;                     // the message under way is not forwarded

@@ -25,6 +25,7 @@
 #include "proxy/policy/prepared/sql_verb.h"
 #include "proxy/observe/waits.h"
 #include "proxy/pool/ledger.h"
+#include "proxy/session/auth_lookup.h"
 #include "proxy/session/cancel_job.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/client_session.h"
@@ -170,8 +171,24 @@ class Worker final : public LoopEvents {
   bool take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value);
   void add_host_to_application_name(ClientSession& client);
   bool admit(ClientSession& client);
-  AuthPlan plan_for(ClientSession& client);
+  ClientLogin::Event begin_proof(ClientSession& client, Buffer& answer);
+  void conclude_login(ClientSession& client, ClientLogin::Event event, const Buffer& answer, Bytes rest);
+
+  // --- proofs (client_proof.cpp, auth_lookup.cpp)
+  ClientLogin::Event prove_login(ClientSession& client, const LookedUp* looked_up, Buffer& answer);
+  AuthPlan plan_for(ClientSession& client, const LookedUp* looked_up);
+  bool wants_lookup(const ClientSession& client) const;
   std::string fresh_nonce();
+  bool start_lookup(ClientSession& client);
+  void queue_lookup(AuthLookup& lookup);
+  void run_lookup(ServerConnection& server, AuthLookup& lookup);
+  void on_lookup_done(ServerConnection& server);
+  void fail_lookup(AuthLookup& lookup, CloseReason reason, const std::string& text, const std::string& sqlstate);
+  void fail_clients(const AuthLookup& lookup, CloseReason reason, const std::string& text, const std::string& sqlstate);
+  std::unique_ptr<AuthLookup> take_lookup(AuthLookup& lookup);
+  void leave_lookup(ClientSession& client);
+  void refuse_waiter(Waiter& waiter, CloseReason reason, const std::string& text = {}, const std::string& sqlstate = {});
+  void resume_login(ClientSession& client, const LookedUp& answer);
   void fail_login(ClientSession& client);
   void on_proven(ClientSession& client);
   void enter_console(ClientSession& client);
@@ -347,6 +364,7 @@ class Worker final : public LoopEvents {
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};
   std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<AuthLookup>> lookups_;   // database, user
   std::unique_ptr<Watch> watch_;               // null: query_digests=0
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
   using ByAge = List<ClientSession, &ClientSession::by_age>;
