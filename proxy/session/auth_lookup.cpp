@@ -18,6 +18,12 @@ namespace {
 // Name and secret fit many times; who sends more is no auth_query.
 constexpr std::size_t row_bytes_max = 256 * 1024;
 
+// Also for superusers the roles that they were made members of, and no others, as PostgreSQL reads its pg_hba.conf.
+constexpr char roles_query[] =
+    "WITH RECURSIVE r(oid) AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1"
+    " UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN r ON m.member OPERATOR(pg_catalog.=) r.oid)"
+    " SELECT p.rolname FROM pg_catalog.pg_roles p JOIN r ON p.oid OPERATOR(pg_catalog.=) r.oid";
+
 }  // namespace
 
 // --- the answer
@@ -33,17 +39,18 @@ void LookupReply::on_piece(char tag, bool starts, bool ends, Bytes body) {
   if (!ends) return;
   if (tag == 'D') return on_row(part_);
   described_ = true;
-  if (const std::uint16_t columns = WireReader(part_).u16(); columns != 2) {
-    flaw_ = fmt::format("expected 2 columns from login query, not {}", columns);
+  const unsigned wanted = kind_ == LookupKind::secret ? 2 : 1;
+  if (const std::uint16_t columns = WireReader(part_).u16(); columns != wanted) {
+    flaw_ = fmt::format("expected {} columns from login query, not {}", wanted, columns);
   }
 }
 
 void LookupReply::on_row(Bytes body) {
-  if (found_) return;                    // one row is expected; PostgreSQL's names are unique
+  if (found_ && kind_ == LookupKind::secret) return;   // one row is expected; PostgreSQL's names are unique
   WireReader reader(body);
   const std::uint16_t columns = reader.u16();
   const std::int32_t name_bytes = reader.i32();
-  if (!described_ || columns != 2 || (!reader.ok())) {
+  if (!described_ || columns != (kind_ == LookupKind::secret ? 2 : 1) || !reader.ok()) {
     flaw_ = "broken response from login query";
     return;
   }
@@ -52,6 +59,11 @@ void LookupReply::on_row(Bytes body) {
     return;
   }
   name_ = as_text(reader.bytes(static_cast<std::size_t>(name_bytes)));
+  if (kind_ == LookupKind::roles) {
+    roles_.insert(name_);
+    found_ = true;
+    return;
+  }
   const std::int32_t secret_bytes = reader.i32();
   if (secret_bytes >= 0) secret_ = as_text(reader.bytes(static_cast<std::size_t>(secret_bytes)));
   if (!reader.at_end()) flaw_ = "broken response from login query";
@@ -62,7 +74,7 @@ void LookupReply::on_row(Bytes body) {
 
 // Sets the login aside until a server has told the user's secret. False: no lookup is configured, or it cannot be
 // done, which has then been told to the client.
-bool Worker::start_lookup(ClientSession& client) {
+bool Worker::start_lookup(ClientSession& client, LookupKind kind) {
   ClientLogin& login = *client.login;
   // Who asked for a database that does not exist is told so after the proof; there is nobody to ask for the secret.
   if (!login.for_console && !login.entry) return false;
@@ -91,15 +103,15 @@ bool Worker::start_lookup(ClientSession& client) {
     return false;
   }
   client.phase = ClientPhase::looking_up;
-  auto& lookup = lookups_[{login.database, login.user}];
+  auto& lookup = lookups_[{kind, login.database, login.user}];
   const bool joins = lookup != nullptr;
   if (!joins) {
-    lookup = std::make_unique<AuthLookup>();
+    lookup = std::make_unique<AuthLookup>(kind, login.database, login.user);
     lookup->waiter.session = lookup.get();
     lookup->waiter.errand = true;
-    lookup->database = login.database;
-    lookup->user = login.user;
-    lookup->query = entry && !entry->auth_query.empty() ? entry->auth_query : globals.auth_query;
+    lookup->query = kind == LookupKind::roles             ? roles_query
+                    : entry && !entry->auth_query.empty() ? entry->auth_query
+                                                          : globals.auth_query;
     lookup->desk = &desk_for(place, where, auth_user);
     if (entry) lookup->wait_limit = client_limits(*config_, *entry, login.user).query_wait_timeout;
   }
@@ -154,8 +166,9 @@ void Worker::run_lookup(ServerConnection& server, AuthLookup& lookup) {
 void Worker::on_lookup_done(ServerConnection& server) {
   AuthLookup& lookup = *server.lookup;
   const LookupReply& reply = lookup.reply;
+  const LookupKind done_kind = lookup.kind;
   std::string flaw = server.job_failed ? "auth_query failed: " + server.job_error : reply.flaw();
-  if (flaw.empty() && reply.found() && reply.name() != lookup.user) {
+  if (flaw.empty() && done_kind == LookupKind::secret && reply.found() && reply.name() != lookup.user) {
     flaw = fmt::format("auth_query was asked about user \"{}\" and told of \"{}\"", lookup.user, reply.name());
   }
   server.lookup = nullptr;
@@ -169,10 +182,16 @@ void Worker::on_lookup_done(ServerConnection& server) {
   if (server.talk.transaction() != TxStatus::idle) end_server(server, CloseReason::auth_query_failed);
   else after_use(server);
   const LookedUp answer{reply.found(), reply.secret()};
-  if (answer.found) shared_.credentials.keep_looked_up(done->database, done->user, answer.secret);
+  if (answer.found && done->kind == LookupKind::secret) shared_.credentials.keep_looked_up(done->database, done->user, answer.secret);
   for (const Token token : done->clients) {
     ClientSession* client = clients_.find(token);
-    if (client && client->phase == ClientPhase::looking_up) resume_login(*client, answer);
+    if (!client || client->phase != ClientPhase::looking_up) continue;
+    if (done->kind == LookupKind::roles) {
+      client->login->roles = reply.roles();
+      resume_login(*client, [&](Buffer& out) { return choose_method(*client, out); });
+    } else {
+      resume_login(*client, [&](Buffer& out) { return prove_login(*client, &answer, out); });
+    }
   }
 }
 
@@ -196,7 +215,7 @@ void Worker::fail_clients(const AuthLookup& lookup, CloseReason reason, const st
 }
 
 std::unique_ptr<AuthLookup> Worker::take_lookup(AuthLookup& lookup) {
-  const auto found = lookups_.find({lookup.database, lookup.user});
+  const auto found = lookups_.find({lookup.kind, lookup.database, lookup.user});
   std::unique_ptr<AuthLookup> taken = std::move(found->second);
   lookups_.erase(found);
   return taken;
@@ -218,14 +237,14 @@ void Worker::refuse_waiter(Waiter& waiter, CloseReason reason, const std::string
 }
 
 // The login goes on where the StartupMessage had been understood.
-void Worker::resume_login(ClientSession& client, const LookedUp& answer) {
+void Worker::resume_login(ClientSession& client, const LoginStep& step) {
   client.lookup = nullptr;
   client.phase = ClientPhase::proving;
   const std::unique_ptr<Buffer> held = std::move(client.held);
   update_reading(client);
   Buffer out;
   const Bytes rest = held ? Bytes(*held) : Bytes{};
-  const auto event = prove_login(client, &answer, out);
+  const auto event = step(out);
   if (client.phase != ClientPhase::proving) {
     if (client.phase != ClientPhase::leaving && !rest.empty()) hold(client, rest);
     return;

@@ -53,6 +53,10 @@ void Worker::on_login_bytes(ClientSession& client, Bytes input) {
     if (event == ClientLogin::Event::startup) event = on_startup(client, answer);
     if (client.phase == ClientPhase::leaving) return;
     if (client.phase == ClientPhase::looking_up) return hold(client, input);
+    if (event == ClientLogin::Event::password) {
+      judge_password(client);
+      return hold(client, input);
+    }
     if (event == ClientLogin::Event::cancel) {
       const StartupPacket& packet = client.login->packet();
       return on_cancel_request(client, packet.cancel_pid, packet.cancel_key);

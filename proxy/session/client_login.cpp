@@ -102,6 +102,14 @@ ClientLogin::Event ClientLogin::prove(AuthPlan plan, Buffer& answer) {
     }
     case AuthType::scram_sha_256:
       return start_sasl(answer);
+    case AuthType::ldap: case AuthType::pam:
+      compose::authentication_cleartext(answer);
+      step_ = Step::cleartext;
+      return Event::more;
+    case AuthType::reject:
+      return fail(CloseReason::login_rejected);
+    case AuthType::hba:
+      return fail(CloseReason::no_auth_method);
     default:
       return fail(CloseReason::unsupported_auth);
   }
@@ -123,7 +131,25 @@ ClientLogin::Event ClientLogin::on_password(Bytes body) {
   const auto view = read_password(body);
   if (!view) return fail(CloseReason::bad_packet_header, "bad packet header: 'PasswordMessage'");
   if (view->password.empty()) return fail(CloseReason::empty_password);
+  if (plan_.method == AuthType::ldap || plan_.method == AuthType::pam) {
+    password_ = view->password;
+    step_ = Step::judged;
+    return Event::password;
+  }
   if (!password_fits_plan(view->password) || !plan_.known) return fail(CloseReason::password_failed);
+  if (step_ == Step::cleartext) keep_cleartext_keys(view->password);
+  step_ = Step::over;
+  return Event::proven;
+}
+
+// Who has told the password itself has told the keys that a server with the same SCRAM secret accepts.
+void ClientLogin::keep_cleartext_keys(std::string_view password) {
+  if (!plan_.scram || secret_kind(plan_.secret) != SecretKind::scram) return;
+  cleartext_keys_ = derive_login_keys(password, plan_.scram->salt, plan_.scram->iterations);
+}
+
+ClientLogin::Event ClientLogin::settle(bool good, CloseReason otherwise, std::string detail) {
+  if (!good) return fail(otherwise, {}, std::move(detail));
   step_ = Step::over;
   return Event::proven;
 }
@@ -179,6 +205,7 @@ ClientLogin::Event ClientLogin::on_sasl_final(Bytes body, Buffer& answer) {
 }
 
 std::optional<ScramLoginKeys> ClientLogin::login_keys() const {
+  if (cleartext_keys_) return cleartext_keys_;
   // Keys proven against a secret that we made up ourselves are good for no server.
   if (!scram_ || secret_kind(plan_.secret) != SecretKind::scram) return std::nullopt;
   return scram_->login_keys();

@@ -30,7 +30,8 @@ std::optional<ScramLoginKeys> Credentials::login_keys(const std::string& user, c
 void Credentials::keep_looked_up(const std::string& database, const std::string& user, const std::string& secret) {
   std::lock_guard lock(mutex_);
   looked_up_[{database, user}] = secret;
-  if (!secret.empty()) usual_kinds_[database] = secret_kind(secret);
+  const SecretKind kind = secret_kind(secret);
+  if (kind == SecretKind::scram || kind == SecretKind::md5) usual_kinds_[database] = kind;
 }
 
 std::string Credentials::looked_up(const std::string& database, const std::string& user) const {

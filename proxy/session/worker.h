@@ -31,6 +31,7 @@
 #include "proxy/session/client_session.h"
 #include "proxy/session/credentials.h"
 #include "proxy/session/pool_desk.h"
+#include "proxy/session/proof_port.h"
 #include "proxy/session/ports.h"
 #include "proxy/session/server_connection.h"
 #include "proxy/session/slab.h"
@@ -80,6 +81,7 @@ struct Commons {
   const policy::TrackedParameters& tracked;
   ConsolePort* console = nullptr;              // null: there is none (tests)
   std::uint32_t own_uid = ~0u;                 // who may use the console without a password
+  ProofPort* proofs = nullptr;                 // null: LDAP, PAM and peer prove nobody (tests)
 };
 
 class Worker final : public LoopEvents {
@@ -179,7 +181,14 @@ class Worker final : public LoopEvents {
   AuthPlan plan_for(ClientSession& client, const LookedUp* looked_up);
   bool wants_lookup(const ClientSession& client) const;
   std::string fresh_nonce();
-  bool start_lookup(ClientSession& client);
+  ClientLogin::Event choose_method(ClientSession& client, Buffer& answer);
+  ClientLogin::Event lookup_or_prove(ClientSession& client, Buffer& answer);
+  HbaFacts hba_facts(const ClientSession& client) const;
+  bool ask_elsewhere(ClientSession& client, ProofRequest request);
+  void judge_password(ClientSession& client);
+  void on_proof_answer(Token token, const ProofAnswer& answer);
+  ClientLogin::Event take_proof_answer(ClientSession& client, const ProofAnswer& answer, Buffer& out);
+  bool start_lookup(ClientSession& client, LookupKind kind);
   void queue_lookup(AuthLookup& lookup);
   void run_lookup(ServerConnection& server, AuthLookup& lookup);
   void on_lookup_done(ServerConnection& server);
@@ -188,7 +197,8 @@ class Worker final : public LoopEvents {
   std::unique_ptr<AuthLookup> take_lookup(AuthLookup& lookup);
   void leave_lookup(ClientSession& client);
   void refuse_waiter(Waiter& waiter, CloseReason reason, const std::string& text = {}, const std::string& sqlstate = {});
-  void resume_login(ClientSession& client, const LookedUp& answer);
+  using LoginStep = std::function<ClientLogin::Event(Buffer& answer)>;
+  void resume_login(ClientSession& client, const LoginStep& step);
   void fail_login(ClientSession& client);
   void on_proven(ClientSession& client);
   void enter_console(ClientSession& client);
@@ -364,7 +374,7 @@ class Worker final : public LoopEvents {
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};
   std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<AuthLookup>> lookups_;   // database, user
+  std::map<AuthLookup::Key, std::unique_ptr<AuthLookup>> lookups_;
   std::unique_ptr<Watch> watch_;               // null: query_digests=0
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
   using ByAge = List<ClientSession, &ClientSession::by_age>;
