@@ -19,16 +19,21 @@ Fits fits_origin(const HbaRule& rule, const HbaFacts& facts) {
   switch (rule.where) {
     case HbaRule::Where::network:
       return rule.network.contains(*facts.address) ? Fits::yes : Fits::no;
-    case HbaRule::Where::same_host: case HbaRule::Where::same_net: {
+    case HbaRule::Where::same_host:
+    case HbaRule::Where::same_net: {
       if (!facts.own_networks) return Fits::no;
       const bool host = rule.where == HbaRule::Where::same_host;
-      const auto own = [&](const IpNetwork& net) { return host ? net.address == *facts.address : net.contains(*facts.address); };
-      return std::any_of(facts.own_networks->begin(), facts.own_networks->end(), own) ? Fits::yes : Fits::no;
+      const auto own = [&](const IpNetwork& net) {
+        return host ? net.address == *facts.address : net.contains(*facts.address);
+      };
+      return std::any_of(facts.own_networks->begin(), facts.own_networks->end(), own) ? Fits::yes
+                                                                                      : Fits::no;
     }
     case HbaRule::Where::host_name:
       if (!facts.host_name) return Fits::needs_host_name;
       if (facts.host_name->empty()) return Fits::no;
-      if (rule.host.starts_with('.')) return facts.host_name->ends_with(rule.host) ? Fits::yes : Fits::no;
+      if (rule.host.starts_with('.'))
+        return facts.host_name->ends_with(rule.host) ? Fits::yes : Fits::no;
       return *facts.host_name == rule.host ? Fits::yes : Fits::no;
     case HbaRule::Where::anywhere:
       break;
@@ -65,7 +70,8 @@ Fits fits_name(const HbaName& name, std::string_view asked, const HbaFacts& fact
   return name.text == asked ? Fits::yes : Fits::no;
 }
 
-Fits fits_list(const std::vector<HbaName>& names, std::string_view asked, const HbaFacts& facts, bool database) {
+Fits fits_list(const std::vector<HbaName>& names, std::string_view asked, const HbaFacts& facts,
+               bool database) {
   Fits best = Fits::no;
   for (const HbaName& name : names) {
     const Fits one = fits_name(name, asked, facts, database);
@@ -78,8 +84,9 @@ Fits fits_list(const std::vector<HbaName>& names, std::string_view asked, const 
 // What is certain counts before what has to be asked for.
 Fits fits(const HbaRule& rule, const HbaFacts& facts) {
   Fits all = Fits::yes;
-  for (const Fits one : {fits_list(rule.databases, facts.database, facts, true),
-                         fits_list(rule.users, facts.user, facts, false), fits_origin(rule, facts)}) {
+  for (const Fits one :
+       {fits_list(rule.databases, facts.database, facts, true),
+        fits_list(rule.users, facts.user, facts, false), fits_origin(rule, facts)}) {
     if (one == Fits::no) return one;
     if (one != Fits::yes) all = one;
   }
@@ -118,7 +125,8 @@ HbaMatch match_hba(const Hba& hba, const HbaFacts& facts) {
   return {};
 }
 
-bool ident_allows(const IdentMaps& maps, std::string_view map, std::string_view system_user, std::string_view user) {
+bool ident_allows(const IdentMaps& maps, std::string_view map, std::string_view system_user,
+                  std::string_view user) {
   if (map.empty()) return system_user == user;
   const auto found = maps.find(map);
   if (found == maps.end()) return false;
@@ -126,7 +134,8 @@ bool ident_allows(const IdentMaps& maps, std::string_view map, std::string_view 
     std::string allowed = line.database_user;
     if (line.regex) {
       std::cmatch match;
-      if (!std::regex_search(system_user.begin(), system_user.end(), match, *line.regex)) return false;
+      if (!std::regex_search(system_user.begin(), system_user.end(), match, *line.regex))
+        return false;
       allowed = expand(allowed, match);
       return allowed == user || line.database_user == "all";
     }

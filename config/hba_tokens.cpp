@@ -49,8 +49,11 @@ class Reader {
       lines.push_back(std::move(line));
       return;
     }
-    if (line.fields.size() != 2) return complain(line.file, line.line, concat({"syntax error: ", word.text, " wants one file name"}));
-    if (depth >= hba_include_depth_max) return complain(line.file, line.line, "include nesting too deep");
+    if (line.fields.size() != 2)
+      return complain(line.file, line.line,
+                      concat({"syntax error: ", word.text, " wants one file name"}));
+    if (depth >= hba_include_depth_max)
+      return complain(line.file, line.line, "include nesting too deep");
     const std::string path = beside(line.file, line.fields[1][0].text);
     if (!optional || reader_(path)) read(path, depth + 1, lines);
   }
@@ -87,9 +90,12 @@ class Reader {
         text.remove_prefix(std::min(i + comma, text.size()));
         return token;
       }
-      if (text[i] == '"' && inside && i + 1 < text.size() && text[i + 1] == '"') token.text += text[i++];
-      else if (text[i] == '"') inside = !inside;
-      else token.text += text[i];
+      if (text[i] == '"' && inside && i + 1 < text.size() && text[i + 1] == '"')
+        token.text += text[i++];
+      else if (text[i] == '"')
+        inside = !inside;
+      else
+        token.text += text[i];
     }
   }
 
@@ -131,12 +137,14 @@ class Reader {
 
 }  // namespace
 
-std::vector<HbaLine> read_hba_lines(const std::string& path, const FileReader& reader, Mistakes& mistakes) {
+std::vector<HbaLine> read_hba_lines(const std::string& path, const FileReader& reader,
+                                    Mistakes& mistakes) {
   std::vector<HbaLine> lines;
   Reader(reader, mistakes).read(path, 0, lines);
   // A list that only names empty files is a field without a word.
   std::erase_if(lines, [&](const HbaLine& line) {
-    return std::any_of(line.fields.begin(), line.fields.end(), [](const HbaField& f) { return f.empty(); });
+    return std::any_of(line.fields.begin(), line.fields.end(),
+                       [](const HbaField& f) { return f.empty(); });
   });
   return lines;
 }

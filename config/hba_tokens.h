@@ -13,9 +13,9 @@ namespace pgweir {
 
 struct HbaToken {
   std::string text;
-  bool quoted = false;                 // it began with a quote: no word in it is a keyword
+  bool quoted = false;  // it began with a quote: no word in it is a keyword
 };
-using HbaField = std::vector<HbaToken>;   // a comma list, lists of @files put in its place
+using HbaField = std::vector<HbaToken>;  // a comma list, lists of @files put in its place
 
 // A line, continuations (a backslash at its end) joined.
 struct HbaLine {
@@ -26,8 +26,9 @@ struct HbaLine {
 
 inline constexpr int hba_include_depth_max = 10;
 
-// The lines of a file that say something, those of `include` and `include_if_exists` in their place. What cannot be
-// read becomes a mistake.
-std::vector<HbaLine> read_hba_lines(const std::string& path, const FileReader& reader, Mistakes& mistakes);
+// The lines of a file that say something, those of `include` and `include_if_exists` in their
+// place. What cannot be read becomes a mistake.
+std::vector<HbaLine> read_hba_lines(const std::string& path, const FileReader& reader,
+                                    Mistakes& mistakes);
 
 }  // namespace pgweir

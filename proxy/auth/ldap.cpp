@@ -30,12 +30,15 @@ class Directory {
     ldap_set_option(ldap_, LDAP_OPT_NETWORK_TIMEOUT, &network_timeout);
     ldap_set_option(ldap_, LDAP_OPT_TIMEOUT, &network_timeout);
     ldap_set_option(ldap_, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
-    return !options.start_tls || good(ldap_start_tls_s(ldap_, nullptr, nullptr), "could not start LDAP TLS session");
+    return !options.start_tls ||
+           good(ldap_start_tls_s(ldap_, nullptr, nullptr), "could not start LDAP TLS session");
   }
 
   bool bind(const std::string& dn, const std::string& password, const char* doing) {
     berval secret{password.size(), const_cast<char*>(password.data())};
-    return good(ldap_sasl_bind_s(ldap_, dn.c_str(), LDAP_SASL_SIMPLE, &secret, nullptr, nullptr, nullptr), doing);
+    return good(
+        ldap_sasl_bind_s(ldap_, dn.c_str(), LDAP_SASL_SIMPLE, &secret, nullptr, nullptr, nullptr),
+        doing);
   }
 
   // The one entry that the filter finds; empty: none or several.
@@ -47,12 +50,14 @@ class Directory {
     char* attributes[] = {no_attributes, nullptr};
     timeval limit = network_timeout;
     LDAPMessage* found = nullptr;
-    const int result = ldap_search_ext_s(ldap_, options.basedn.c_str(), scope, filter.c_str(), attributes, 0, nullptr,
-                                         nullptr, &limit, LDAP_NO_LIMIT, &found);
+    const int result =
+        ldap_search_ext_s(ldap_, options.basedn.c_str(), scope, filter.c_str(), attributes, 0,
+                          nullptr, nullptr, &limit, LDAP_NO_LIMIT, &found);
     const std::unique_ptr<LDAPMessage, int (*)(LDAPMessage*)> holder(found, ldap_msgfree);
     if (!good(result, "could not search LDAP for filter")) return {};
     if (const int count = ldap_count_entries(ldap_, found); count != 1) {
-      failure_ = std::string(count == 0 ? "LDAP user does not exist" : "LDAP user is not unique") + ": filter " + filter;
+      failure_ = std::string(count == 0 ? "LDAP user does not exist" : "LDAP user is not unique") +
+                 ": filter " + filter;
       return {};
     }
     char* dn = ldap_get_dn(ldap_, ldap_first_entry(ldap_, found));
@@ -70,7 +75,8 @@ class Directory {
     return false;
   }
 
-  // Several servers are tried in order. Without any, the domain of basedn is asked for its _ldap._tcp records.
+  // Several servers are tried in order. Without any, the domain of basedn is asked for its
+  // _ldap._tcp records.
   std::string addresses(const LdapOptions& options) {
     std::string hosts = options.server, uris;
     if (hosts.empty()) {
@@ -90,7 +96,8 @@ class Directory {
       at = end + 1;
       if (host.empty()) continue;
       const bool port = options.port > 0 && !options.server.empty();
-      uris += (uris.empty() ? "" : " ") + options.scheme + "://" + host + (port ? ":" + std::to_string(options.port) : "");
+      uris += (uris.empty() ? "" : " ") + options.scheme + "://" + host +
+              (port ? ":" + std::to_string(options.port) : "");
     }
     return uris;
   }
@@ -107,14 +114,17 @@ std::string hex_escape(unsigned char c) {
 // RFC 4515: what has a meaning in a filter; RFC 4514: what has one in a name.
 std::string escaped(const std::string& text, std::string_view special) {
   std::string out;
-  for (const char c : text) out += special.find(c) == special.npos ? std::string(1, c) : hex_escape(static_cast<unsigned char>(c));
+  for (const char c : text)
+    out += special.find(c) == special.npos ? std::string(1, c)
+                                           : hex_escape(static_cast<unsigned char>(c));
   return out;
 }
 
 std::string filter_for(const LdapOptions& options, const std::string& user) {
   const std::string name = escaped(user, std::string_view("*()\\\0", 5));
   if (options.searchfilter.empty()) {
-    return "(" + (options.searchattribute.empty() ? std::string("uid") : options.searchattribute) + "=" + name + ")";
+    return "(" + (options.searchattribute.empty() ? std::string("uid") : options.searchattribute) +
+           "=" + name + ")";
   }
   static constexpr std::string_view place = "$username";
   std::string filter = options.searchfilter;
@@ -131,19 +141,23 @@ ProofAnswer prove_by_ldap(const ProofRequest& request) {
   std::string dn;
   if (!options.basedn.empty()) {
     Directory directory;
-    if (!directory.open(options) || !directory.bind(options.binddn, options.bindpasswd, "could not perform initial LDAP bind")) {
+    if (!directory.open(options) || !directory.bind(options.binddn, options.bindpasswd,
+                                                    "could not perform initial LDAP bind")) {
       return {false, {}, directory.failure()};
     }
     dn = directory.find(options, filter_for(options, request.user));
     if (dn.empty()) return {false, {}, directory.failure()};
   } else {
-    // Around a name of a directory the user's must not add parts of its own; DOMAIN\user and user@domain are no such.
+    // Around a name of a directory the user's must not add parts of its own; DOMAIN\user and
+    // user@domain are no such.
     const bool distinguished = (options.prefix + options.suffix).find('=') != std::string::npos;
-    dn = options.prefix + (distinguished ? escaped(request.user, ",+\"\\<>;=") : request.user) + options.suffix;
+    dn = options.prefix + (distinguished ? escaped(request.user, ",+\"\\<>;=") : request.user) +
+         options.suffix;
   }
   Directory directory;
   const std::string doing = "LDAP login failed for user \"" + dn + "\"";
-  if (!directory.open(options) || !directory.bind(dn, request.password, doing.c_str())) return {false, {}, directory.failure()};
+  if (!directory.open(options) || !directory.bind(dn, request.password, doing.c_str()))
+    return {false, {}, directory.failure()};
   return {true, {}, {}};
 }
 

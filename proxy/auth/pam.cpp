@@ -14,7 +14,8 @@ constexpr char default_service[] = "pgbouncer";
 int converse(int count, const pam_message** messages, pam_response** out, void* data) {
   const auto& request = *static_cast<const ProofRequest*>(data);
   if (count < 1 || count > PAM_MAX_NUM_MSG) return PAM_CONV_ERR;
-  auto* answers = static_cast<pam_response*>(std::calloc(static_cast<std::size_t>(count), sizeof(pam_response)));
+  auto* answers = static_cast<pam_response*>(
+      std::calloc(static_cast<std::size_t>(count), sizeof(pam_response)));
   if (!answers) return PAM_BUF_ERR;
   for (int i = 0; i < count; ++i) {
     const int style = messages[i]->msg_style;
@@ -25,7 +26,7 @@ int converse(int count, const pam_message** messages, pam_response** out, void* 
     std::free(answers);
     return PAM_CONV_ERR;
   }
-  *out = answers;                        // PAM frees them
+  *out = answers;  // PAM frees them
   return PAM_SUCCESS;
 }
 
@@ -36,7 +37,8 @@ ProofAnswer prove_by_pam(const ProofRequest& request) {
   pam_handle_t* pam = nullptr;
   const char* service = request.pam_service.empty() ? default_service : request.pam_service.c_str();
   int result = pam_start(service, request.user.c_str(), &conversation, &pam);
-  if (result != PAM_SUCCESS) return {false, {}, std::string("pam_start() failed: ") + pam_strerror(pam, result)};
+  if (result != PAM_SUCCESS)
+    return {false, {}, std::string("pam_start() failed: ") + pam_strerror(pam, result)};
   const char* step = "pam_set_item()";
   if (!request.address.empty()) result = pam_set_item(pam, PAM_RHOST, request.address.c_str());
   if (result == PAM_SUCCESS) {

@@ -91,7 +91,8 @@ ProofThreads::~ProofThreads() {
 }
 
 bool ProofThreads::ask(ProofRequest request, std::function<void(ProofAnswer)> callback) {
-  const bool password = request.kind == ProofRequest::Kind::ldap || request.kind == ProofRequest::Kind::pam;
+  const bool password =
+      request.kind == ProofRequest::Kind::ldap || request.kind == ProofRequest::Kind::pam;
   return Crew::ask(password ? passwords_ : names_, {std::move(request), std::move(callback)});
 }
 

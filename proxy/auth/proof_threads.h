@@ -11,12 +11,14 @@
 
 namespace pgweir {
 
-// Owned by the process. Threads are started when they are first needed. PAM and LDAP have their own, so that a directory
-// that does not answer keeps nobody from proving himself by his system user.
+// Owned by the process. Threads are started when they are first needed. PAM and LDAP have their
+// own, so that a directory that does not answer keeps nobody from proving himself by his system
+// user.
 //
 //   ask -> [queue, bounded] -> thread -> callback
 //
-// The destructor waits for a moment; a thread that hangs in a library is then left behind, its answer dropped.
+// The destructor waits for a moment; a thread that hangs in a library is then left behind, its
+// answer dropped.
 class ProofThreads final : public ProofPort {
  public:
   ProofThreads();

@@ -1,6 +1,7 @@
 // auth_query: a user's secret comes from a server, over a connection of auth_user's pool.
 //
-//   StartupMessage -> looking_up -> [waiter of (auth_dbname, auth_user)] -> Parse Bind Describe Execute Sync
+//   StartupMessage -> looking_up -> [waiter of (auth_dbname, auth_user)] -> Parse Bind Describe
+//   Execute Sync
 //                         |                                                          |
 //                         +---------------- resume_login <--- name, secret <---------+
 #include "proxy/session/auth_lookup.h"
@@ -18,10 +19,12 @@ namespace {
 // Name and secret fit many times; who sends more is no auth_query.
 constexpr std::size_t row_bytes_max = 256 * 1024;
 
-// Also for superusers the roles that they were made members of, and no others, as PostgreSQL reads its pg_hba.conf.
+// Also for superusers the roles that they were made members of, and no others, as PostgreSQL reads
+// its pg_hba.conf.
 constexpr char roles_query[] =
     "WITH RECURSIVE r(oid) AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1"
-    " UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN r ON m.member OPERATOR(pg_catalog.=) r.oid)"
+    " UNION SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN r ON m.member "
+    "OPERATOR(pg_catalog.=) r.oid)"
     " SELECT p.rolname FROM pg_catalog.pg_roles p JOIN r ON p.oid OPERATOR(pg_catalog.=) r.oid";
 
 }  // namespace
@@ -46,7 +49,8 @@ void LookupReply::on_piece(char tag, bool starts, bool ends, Bytes body) {
 }
 
 void LookupReply::on_row(Bytes body) {
-  if (found_ && kind_ == LookupKind::secret) return;   // one row is expected; PostgreSQL's names are unique
+  if (found_ && kind_ == LookupKind::secret)
+    return;  // one row is expected; PostgreSQL's names are unique
   WireReader reader(body);
   const std::uint16_t columns = reader.u16();
   const std::int32_t name_bytes = reader.i32();
@@ -72,11 +76,12 @@ void LookupReply::on_row(Bytes body) {
 
 // --- beginning
 
-// Sets the login aside until a server has told the user's secret. False: no lookup is configured, or it cannot be
-// done, which has then been told to the client.
+// Sets the login aside until a server has told the user's secret. False: no lookup is configured,
+// or it cannot be done, which has then been told to the client.
 bool Worker::start_lookup(ClientSession& client, LookupKind kind) {
   ClientLogin& login = *client.login;
-  // Who asked for a database that does not exist is told so after the proof; there is nobody to ask for the secret.
+  // Who asked for a database that does not exist is told so after the proof; there is nobody to ask
+  // for the secret.
   if (!login.for_console && !login.entry) return false;
   const Globals& globals = config_->globals;
   const auto choose = [](const std::string* own, const std::optional<std::string>& global) {
@@ -90,12 +95,14 @@ bool Worker::start_lookup(ClientSession& client, LookupKind kind) {
   if (where.empty()) where = login.database;
   const DatabasePtr place = config_->database(where);
   if (!place) {
-    log_client(log::Level::error, client, "authentication database \"{}\" is not configured.", where);
+    log_client(log::Level::error, client, "authentication database \"{}\" is not configured.",
+               where);
     end_client(client, CloseReason::bouncer_config_error);
     return false;
   }
   if (database_disabled(where)) {
-    end_client(client, CloseReason::database_disabled, "authentication database \"" + where + "\" is disabled");
+    end_client(client, CloseReason::database_disabled,
+               "authentication database \"" + where + "\" is disabled");
     return false;
   }
   if (shutdown_ != Shutdown::no) {
@@ -168,8 +175,10 @@ void Worker::on_lookup_done(ServerConnection& server) {
   const LookupReply& reply = lookup.reply;
   const LookupKind done_kind = lookup.kind;
   std::string flaw = server.job_failed ? "auth_query failed: " + server.job_error : reply.flaw();
-  if (flaw.empty() && done_kind == LookupKind::secret && reply.found() && reply.name() != lookup.user) {
-    flaw = fmt::format("auth_query was asked about user \"{}\" and told of \"{}\"", lookup.user, reply.name());
+  if (flaw.empty() && done_kind == LookupKind::secret && reply.found() &&
+      reply.name() != lookup.user) {
+    flaw = fmt::format("auth_query was asked about user \"{}\" and told of \"{}\"", lookup.user,
+                       reply.name());
   }
   server.lookup = nullptr;
   lookup.server = nullptr;
@@ -179,10 +188,13 @@ void Worker::on_lookup_done(ServerConnection& server) {
     end_server(server, CloseReason::auth_query_failed);
     return fail_clients(*done, CloseReason::bouncer_config_error, {}, {});
   }
-  if (server.talk.transaction() != TxStatus::idle) end_server(server, CloseReason::auth_query_failed);
-  else after_use(server);
+  if (server.talk.transaction() != TxStatus::idle)
+    end_server(server, CloseReason::auth_query_failed);
+  else
+    after_use(server);
   const LookedUp answer{reply.found(), reply.secret()};
-  if (answer.found && done->kind == LookupKind::secret) shared_.credentials.keep_looked_up(done->database, done->user, answer.secret);
+  if (answer.found && done->kind == LookupKind::secret)
+    shared_.credentials.keep_looked_up(done->database, done->user, answer.secret);
   for (const Token token : done->clients) {
     ClientSession* client = clients_.find(token);
     if (!client || client->phase != ClientPhase::looking_up) continue;
@@ -196,7 +208,8 @@ void Worker::on_lookup_done(ServerConnection& server) {
 }
 
 // Its server or its place in the queue is gone.
-void Worker::fail_lookup(AuthLookup& lookup, CloseReason reason, const std::string& text, const std::string& sqlstate) {
+void Worker::fail_lookup(AuthLookup& lookup, CloseReason reason, const std::string& text,
+                         const std::string& sqlstate) {
   if (lookup.waiter.in_queue.linked()) {
     lookup.desk->pool.dequeue(lookup.waiter);
     publish(*lookup.desk);
@@ -231,8 +244,10 @@ void Worker::leave_lookup(ClientSession& client) {
   fail_lookup(*lookup, CloseReason::none, {}, {});
 }
 
-void Worker::refuse_waiter(Waiter& waiter, CloseReason reason, const std::string& text, const std::string& sqlstate) {
-  if (waiter.errand) return fail_lookup(*static_cast<AuthLookup*>(waiter.session), reason, text, sqlstate);
+void Worker::refuse_waiter(Waiter& waiter, CloseReason reason, const std::string& text,
+                           const std::string& sqlstate) {
+  if (waiter.errand)
+    return fail_lookup(*static_cast<AuthLookup*>(waiter.session), reason, text, sqlstate);
   end_client(*static_cast<ClientSession*>(waiter.session), reason, text, sqlstate);
 }
 

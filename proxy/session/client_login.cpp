@@ -136,16 +136,18 @@ ClientLogin::Event ClientLogin::on_password(Bytes body) {
     step_ = Step::judged;
     return Event::password;
   }
-  if (!password_fits_plan(view->password) || !plan_.known) return fail(CloseReason::password_failed);
   if (step_ == Step::cleartext) keep_cleartext_keys(view->password);
+  if (!password_fits_plan(view->password) || !plan_.known) return fail(CloseReason::password_failed);
   step_ = Step::over;
   return Event::proven;
 }
 
-// Who has told the password itself has told the keys that a server with the same SCRAM secret accepts.
+// Who has told the password itself has told the keys that a server with the same SCRAM secret accepts. They are
+// derived once, to judge the password by, since that takes milliseconds.
 void ClientLogin::keep_cleartext_keys(std::string_view password) {
   if (!plan_.scram || secret_kind(plan_.secret) != SecretKind::scram) return;
   cleartext_keys_ = derive_login_keys(password, plan_.scram->salt, plan_.scram->iterations);
+  if (cleartext_keys_ && !same_secret(cleartext_keys_->server_key, plan_.scram->server_key)) cleartext_keys_.reset();
 }
 
 ClientLogin::Event ClientLogin::settle(bool good, CloseReason otherwise, std::string detail) {
@@ -156,7 +158,7 @@ ClientLogin::Event ClientLogin::settle(bool good, CloseReason otherwise, std::st
 
 bool ClientLogin::password_fits_plan(std::string_view password) const {
   if (step_ == Step::cleartext) {
-    if (plan_.scram && secret_kind(plan_.secret) == SecretKind::scram) return password_fits(password, *plan_.scram);
+    if (plan_.scram && secret_kind(plan_.secret) == SecretKind::scram) return cleartext_keys_.has_value();
     if (plan_.mock_scram) {
       return password_fits(password, mock_scram_secret(plan_.user, plan_.process_secret, plan_.scram_iterations)) &&
              !plan_.secret.empty();

@@ -13,10 +13,12 @@ bool asks_for_known_user(AuthType method) {
 
 }  // namespace
 
-// After the StartupMessage. What has to be asked elsewhere sets the login aside (looking_up) until it is answered:
+// After the StartupMessage. What has to be asked elsewhere sets the login aside (looking_up) until
+// it is answered:
 //
-//   begin_proof -> choose_method -> lookup_or_prove -> prove_login -> ClientLogin::prove ... -> judge_password
-//                   host name? roles?   auth_query?      peer?                                  LDAP? PAM?
+//   begin_proof -> choose_method -> lookup_or_prove -> prove_login -> ClientLogin::prove ... ->
+//   judge_password
+//                   host name? roles?   auth_query?      peer? LDAP? PAM?
 ClientLogin::Event Worker::begin_proof(ClientSession& client, Buffer& answer) {
   ClientLogin& login = *client.login;
   // What has been said so far must not wait for others.
@@ -37,12 +39,15 @@ ClientLogin::Event Worker::choose_method(ClientSession& client, Buffer& answer) 
     request.kind = ProofRequest::Kind::host_name;
     request.address = client.stream->remote().address;
     if (ask_elsewhere(client, std::move(request))) return ClientLogin::Event::more;
-    return login.settle(false, CloseReason::no_auth_method, "too many logins wait for the name of their host");
+    return login.settle(false, CloseReason::no_auth_method,
+                        "too many logins wait for the name of their host");
   }
   if (match.need == HbaMatch::Need::roles) {
-    if (start_lookup(client, LookupKind::roles) || client.phase == ClientPhase::leaving) return ClientLogin::Event::more;
-    return login.settle(false, CloseReason::no_auth_method,
-                        "a rule of auth_hba_file names a group, and there is no auth_user to ask for its members");
+    if (start_lookup(client, LookupKind::roles) || client.phase == ClientPhase::leaving)
+      return ClientLogin::Event::more;
+    return login.settle(
+        false, CloseReason::no_auth_method,
+        "a rule of auth_hba_file names a group, and there is no auth_user to ask for its members");
   }
   login.rule = match.rule;
   if (login.rule) login.method = login.rule->method;
@@ -64,25 +69,29 @@ HbaFacts Worker::hba_facts(const ClientSession& client) const {
 }
 
 ClientLogin::Event Worker::lookup_or_prove(ClientSession& client, Buffer& answer) {
-  if (wants_lookup(client) && (start_lookup(client, LookupKind::secret) || client.phase == ClientPhase::leaving)) {
+  if (wants_lookup(client) &&
+      (start_lookup(client, LookupKind::secret) || client.phase == ClientPhase::leaving)) {
     return ClientLogin::Event::more;
   }
   return prove_login(client, nullptr, answer);
 }
 
-ClientLogin::Event Worker::prove_login(ClientSession& client, const LookedUp* looked_up, Buffer& answer) {
+ClientLogin::Event Worker::prove_login(ClientSession& client, const LookedUp* looked_up,
+                                       Buffer& answer) {
   ClientLogin& login = *client.login;
   if (login.method == AuthType::peer) {
     ProofRequest request;
     request.kind = ProofRequest::Kind::system_user;
     request.uid = client.stream->remote().peer_uid;
-    if (client.unix_socket && ask_elsewhere(client, std::move(request))) return ClientLogin::Event::more;
+    if (client.unix_socket && ask_elsewhere(client, std::move(request)))
+      return ClientLogin::Event::more;
     return login.settle(false, CloseReason::peer_rejected);
   }
   if (login.method == AuthType::cert) {
     const std::string& name = login.certificate_name;
-    const bool good = !name.empty() && (login.rule ? ident_allows(login.hba->maps, login.rule->map, name, login.user)
-                                                   : name == login.user);
+    const bool good = !name.empty() &&
+                      (login.rule ? ident_allows(login.hba->maps, login.rule->map, name, login.user)
+                                  : name == login.user);
     return login.settle(good, CloseReason::cert_failed);
   }
   return login.prove(plan_for(client, looked_up), answer);
@@ -92,7 +101,11 @@ ClientLogin::Event Worker::prove_login(ClientSession& client, const LookedUp* lo
 bool Worker::wants_lookup(const ClientSession& client) const {
   const ClientLogin& login = *client.login;
   switch (login.method) {
-    case AuthType::any: case AuthType::ldap: case AuthType::pam: case AuthType::reject: case AuthType::hba:
+    case AuthType::any:
+    case AuthType::ldap:
+    case AuthType::pam:
+    case AuthType::reject:
+    case AuthType::hba:
       return false;
     default:
       break;
@@ -107,8 +120,11 @@ bool Worker::wants_lookup(const ClientSession& client) const {
 bool Worker::ask_elsewhere(ClientSession& client, ProofRequest request) {
   if (!shared_.proofs) return false;
   const bool asked = shared_.proofs->ask(
-      std::move(request), [fleet = &shared_.fleet, to = number_, token = client.token](ProofAnswer answer) {
-        fleet->post(to, [token, answer = std::move(answer)](Worker& worker) { worker.on_proof_answer(token, answer); });
+      std::move(request),
+      [fleet = &shared_.fleet, to = number_, token = client.token](ProofAnswer answer) {
+        fleet->post(to, [token, answer = std::move(answer)](Worker& worker) {
+          worker.on_proof_answer(token, answer);
+        });
       });
   if (asked) client.phase = ClientPhase::looking_up;
   return asked;
@@ -136,7 +152,8 @@ void Worker::on_proof_answer(Token token, const ProofAnswer& answer) {
   resume_login(*client, [&](Buffer& out) { return take_proof_answer(*client, answer, out); });
 }
 
-ClientLogin::Event Worker::take_proof_answer(ClientSession& client, const ProofAnswer& answer, Buffer& out) {
+ClientLogin::Event Worker::take_proof_answer(ClientSession& client, const ProofAnswer& answer,
+                                             Buffer& out) {
   ClientLogin& login = *client.login;
   switch (login.method) {
     case AuthType::hba:
@@ -144,7 +161,8 @@ ClientLogin::Event Worker::take_proof_answer(ClientSession& client, const ProofA
       if (!answer.good) log_client(log::Level::debug, client, "{}", answer.detail);
       return choose_method(client, out);
     case AuthType::peer: {
-      const bool good = answer.good && ident_allows(login.hba->maps, login.rule->map, answer.name, login.user);
+      const bool good =
+          answer.good && ident_allows(login.hba->maps, login.rule->map, answer.name, login.user);
       return login.settle(good, CloseReason::peer_rejected, answer.detail);
     }
     default:
@@ -152,8 +170,10 @@ ClientLogin::Event Worker::take_proof_answer(ClientSession& client, const ProofA
   }
   // The servers may want the same password.
   if (answer.good) shared_.credentials.keep_looked_up(login.database, login.user, login.password());
-  return login.settle(answer.good, login.method == AuthType::ldap ? CloseReason::ldap_failed : CloseReason::pam_failed,
-                      answer.detail);
+  return login.settle(
+      answer.good,
+      login.method == AuthType::ldap ? CloseReason::ldap_failed : CloseReason::pam_failed,
+      answer.detail);
 }
 
 // --- what we judge ourselves
@@ -170,7 +190,8 @@ AuthPlan Worker::plan_for(ClientSession& client, const LookedUp* looked_up) {
   const std::string* secret = config_->secret(login.user);
   plan.known = secret || config_->user(login.user) || (looked_up && looked_up->found);
   if (looked_up) secret = &looked_up->secret;
-  if (!plan.known && asks_for_known_user(plan.method)) log_client(log::Level::log, client, "no such user: {}", login.user);
+  if (!plan.known && asks_for_known_user(plan.method))
+    log_client(log::Level::log, client, "no such user: {}", login.user);
   if (secret) plan.secret = *secret;
   const SecretKind kind = secret_kind(plan.secret);
   if (looked_up && kind == SecretKind::none) {
@@ -180,7 +201,8 @@ AuthPlan Worker::plan_for(ClientSession& client, const LookedUp* looked_up) {
   if (kind == SecretKind::scram) {
     plan.scram = parse_scram_secret(plan.secret);
   } else if (kind == SecretKind::plain && plan.method == AuthType::scram_sha_256) {
-    plan.scram = shared_.credentials.secret_of_password(plan.user, plan.secret, plan.scram_iterations);
+    plan.scram =
+        shared_.credentials.secret_of_password(plan.user, plan.secret, plan.scram_iterations);
   }
   return plan;
 }

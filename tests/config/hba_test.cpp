@@ -46,7 +46,7 @@ TEST_CASE("the first rule that fits decides, by type, database, user and address
   const Read r = read(
       "# comment\n"
       "local all postgres peer\n"
-      "host db1,db2 u1 , u2 10.0.0.0/8 md5\n"
+      "host db1,db2 u1, u2 10.0.0.0/8 md5\n"
       "host all all 10.1.2.3 255.255.255.255 reject\n"
       "hostssl all all 10.0.0.0/8 scram-sha-256\n"
       "hostnossl all all ::/0 trust # rest\n"
@@ -96,7 +96,10 @@ TEST_CASE("physical replication meets the keyword only, logical replication its 
 
 TEST_CASE("lists come from files beside the one that names them, and lines from included files") {
   const Read r = read("local @dbs @users trust\ninclude more\ninclude_if_exists nothing\n",
-                      {{"dir/dbs", "db1, db2\ndb3"}, {"dir/users", "u1\n@users2\n"}, {"dir/users2", "u2"}, {"dir/more", "local all all reject\n"}});
+                      {{"dir/dbs", "db1, db2\ndb3"},
+                       {"dir/users", "u1\n@users2\n"},
+                       {"dir/users2", "u2"},
+                       {"dir/more", "local all all reject\n"}});
   CHECK(r.mistakes == Lines{});
   CHECK(line_met(r.hba, from("local", "db3", "u2")) == 1);
   const HbaMatch other = match_hba(r.hba, from("local", "db4", "u2"));
@@ -105,7 +108,9 @@ TEST_CASE("lists come from files beside the one that names them, and lines from 
 }
 
 TEST_CASE("groups and host names are asked for only when the rule hangs on them") {
-  const Read r = read("host db1 +staff all md5\nhost samerole all all md5\nhost all all .example.org trust\nhost all all Box.example.net reject\n");
+  const Read r = read(
+      "host db1 +staff all md5\nhost samerole all all md5\nhost all all .example.org trust\nhost "
+      "all all Box.example.net reject\n");
   HbaFacts facts = from("10.0.0.1", "db1", "u");
   CHECK(match_hba(r.hba, facts).need == HbaMatch::Need::roles);
   facts.roles = std::set<std::string>{"u", "staff"};
@@ -137,14 +142,17 @@ TEST_CASE("samehost and samenet are about this machine's interfaces") {
 
 TEST_CASE("every broken line is told with its place, and the others count") {
   const Read r = read(
-      "lokal all all trust\nlocal all all\nlocal all\nhost all all 10.0.0.0/33 md5\nhost all all 10.0.0.0 md5\n"
-      "host all all 10.0.0.0 255.x md5\nlocal all all magic\nlocal all \"a trust\nlocal @none all trust\n"
-      "host all all all peer\nlocal all all md5 map=x\nlocal all all ident\nlocal all /( trust\nlocal \\\n all all trust\n");
+      "lokal all all trust\nlocal all all\nlocal all\nhost all all 10.0.0.0/33 md5\nhost all all "
+      "10.0.0.0 md5\n"
+      "host all all 10.0.0.0 255.x md5\nlocal all all magic\nlocal all \"a trust\nlocal @none all "
+      "trust\n"
+      "host all all all peer\nlocal all all md5 map=x\nlocal all all ident\nlocal all /( "
+      "trust\nlocal \\\n all all trust\n");
   CHECK(r.mistakes.size() == 13);
   CHECK(r.mistakes[0] == "?dir/hba:8 syntax error: unterminated quoted string");
   CHECK(r.mistakes[2] == "?dir/hba:1 unknown connection type \"lokal\"");
   REQUIRE(r.hba.rules.size() == 2);
-  CHECK(r.hba.rules[0].method == AuthType::reject);      // ident, which we do not serve, lets nobody in
+  CHECK(r.hba.rules[0].method == AuthType::reject);  // ident, which we do not serve, lets nobody in
   CHECK(r.hba.rules[1].line == 14);
 }
 
@@ -155,7 +163,8 @@ TEST_CASE("a file that includes itself is told, not followed for ever") {
 TEST_CASE("LDAP options of a rule, with commas and quotes in them") {
   const Read r = read(
       "host all all all ldap ldapserver=a ldapprefix=\"cn=\" ldapsuffix=\", dc=x, dc=y\"\n"
-      "host all all all ldap ldapurl=\"ldaps://b:1636/dc=x%20y?mail?sub\"\nhost all all all ldap ldapserver=a\n");
+      "host all all all ldap ldapurl=\"ldaps://b:1636/dc=x%20y?mail?sub\"\nhost all all all ldap "
+      "ldapserver=a\n");
   CHECK(r.mistakes.size() == 1);
   REQUIRE(r.hba.rules.size() == 2);
   CHECK(r.hba.rules[0].ldap.suffix == ", dc=x, dc=y");
@@ -172,7 +181,8 @@ TEST_CASE("auth_ldap_options are pairs apart by blanks") {
   CHECK(parse_ldap_options("ldapserver=\"a b\" ldapport=389 ldapprefix=\"DOM\\\"", options) == "");
   CHECK(options.server == "a b");
   CHECK(options.prefix == "DOM\\");
-  for (const char* bad : {"ldapserver", "ldapport=x ldapserver=a", "what=1", "ldapserver=\"a", "ldapserver=a ldapprefix=x ldapbasedn=y"}) {
+  for (const char* bad : {"ldapserver", "ldapport=x ldapserver=a", "what=1", "ldapserver=\"a",
+                          "ldapserver=a ldapprefix=x ldapbasedn=y"}) {
     LdapOptions any;
     CHECK(parse_ldap_options(bad, any) != "");
   }
@@ -180,7 +190,11 @@ TEST_CASE("auth_ldap_options are pairs apart by blanks") {
 
 TEST_CASE("ident maps: names, all, regular expressions with one capture") {
   Mistakes mistakes;
-  const IdentMaps maps = parse_ident("i", reader_of({{"i", "m root admin\nm /^(.*)@example\\.org$ \\1\nm dba all\n\"q r\" a b\nbroken line\nm /( x\n"}}), mistakes);
+  const IdentMaps maps = parse_ident("i",
+                                     reader_of({{"i",
+                                                 "m root admin\nm /^(.*)@example\\.org$ \\1\nm dba "
+                                                 "all\n\"q r\" a b\nbroken line\nm /( x\n"}}),
+                                     mistakes);
   CHECK(lines_of(mistakes).size() == 2);
   CHECK(ident_allows(maps, "m", "root", "admin"));
   CHECK_FALSE(ident_allows(maps, "m", "root", "root"));

@@ -13,7 +13,7 @@ using namespace pgweir;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   if (size > 4096) return 0;
   const std::string text(reinterpret_cast<const char*>(bytes), size);
-  int left = 200;                  // a file that names itself often is read this often
+  int left = 200;  // a file that names itself often is read this often
   const FileReader reader = [&](const std::string& path) -> std::optional<std::string> {
     if (path != "f" || left-- <= 0) return std::nullopt;
     return text;
