@@ -55,6 +55,7 @@ Config apply_reload_rules(const Config& old, Config fresh) {
     std::visit([&](auto member) { fresh.globals.*member = old.globals.*member; }, row.member);
   }
   if (!fresh.userlist_read) fresh.userlist = old.userlist;
+  if (!fresh.hba_good && old.hba) fresh.hba = old.hba;
   split_lists(fresh);
   return fresh;
 }

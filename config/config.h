@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "config/globals.h"
+#include "config/hba.h"
 
 namespace pgweir {
 
@@ -79,6 +80,10 @@ struct Config {
   std::map<std::string, std::string, std::less<>> userlist;  // user -> secret as auth_file has it
   // False when auth_file is set but cannot be read; a reload keeps the old userlist then.
   bool userlist_read = true;
+  std::shared_ptr<const Hba> hba;  // of auth_hba_file and auth_ident_file; null unless auth_type=hba
+  // False when one of these files has mistakes; a reload keeps the old rules then.
+  bool hba_good = true;
+  LdapOptions ldap;                // auth_ldap_options, taken apart
   std::map<int, PeerConfig> peers;
   std::string path;  // the file this was read from; empty for a URL
 

@@ -130,16 +130,15 @@ bool into(std::string_view text, T& entry) {
 }
 
 using D = DatabaseConfig;
-constexpr std::string_view needs_auth_query = "looking up users by auth_query";
 constexpr std::array database_keys{
     Key<D>{"dbname", into<read_text, &D::dbname>},
     Key<D>{"host", into<read_hosts, &D::hosts>},
     Key<D>{"port", into<read_port, &D::port>},
     Key<D>{"user", into<read_text, &D::user>},
     Key<D>{"password", into<read_password, &D::password>},
-    Key<D>{"auth_user", into<read_text, &D::auth_user>, needs_auth_query},
-    Key<D>{"auth_query", into<read_text, &D::auth_query>, needs_auth_query},
-    Key<D>{"auth_dbname", into<read_text, &D::auth_dbname>, needs_auth_query},
+    Key<D>{"auth_user", into<read_text, &D::auth_user>},
+    Key<D>{"auth_query", into<read_text, &D::auth_query>},
+    Key<D>{"auth_dbname", into<read_text, &D::auth_dbname>},
     Key<D>{"pool_size", into<read_size, &D::pool_size>},
     Key<D>{"min_pool_size", into<read_size, &D::min_pool_size>},
     Key<D>{"reserve_pool_size", into<read_size, &D::reserve_pool_size>},

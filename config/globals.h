@@ -24,6 +24,8 @@ enum class AuthType : std::uint8_t {
   ldap,
   pam,
   scram_sha_256,
+  peer,    // by HBA rules only, as is
+  reject,
 };
 enum class SslMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 

@@ -51,6 +51,8 @@ class Builder {
     check_cert_auth();
     warn_of_unserved();
     read_userlist(reader);
+    read_hba(reader);
+    read_ldap_options();
     split_lists(config_);
     tidy();
     const bool good = std::all_of(mistakes_.begin(), mistakes_.end(),
@@ -133,6 +135,37 @@ class Builder {
       config_.userlist_read = false;
       complain_at("auth_file", concat({"could not open auth_file ", *file}), true);
     }
+  }
+
+  // Broken lines are left out, as PgBouncer does; a reload with such a file changes no rule.
+  void read_hba(const FileReader& reader) {
+    const Globals& globals = config_.globals;
+    if (globals.auth_type != AuthType::hba) return;
+    auto hba = std::make_shared<Hba>();
+    Mistakes found;
+    if (globals.auth_hba_file.empty()) {
+      complain_at("auth_type", "auth_type = hba needs auth_hba_file: nobody can log in", true);
+      config_.hba_good = false;
+    } else {
+      hba->rules = parse_hba(globals.auth_hba_file, reader, found);
+    }
+    if (globals.auth_ident_file && !globals.auth_ident_file->empty()) {
+      hba->maps = parse_ident(*globals.auth_ident_file, reader, found);
+    }
+    config_.hba_good = config_.hba_good && found.empty();
+    mistakes_.insert(mistakes_.end(), found.begin(), found.end());
+    for (const HbaRule& rule : hba->rules) {
+      if (rule.map.empty() || hba->maps.contains(rule.map)) continue;
+      mistakes_.push_back({rule.file, rule.line, concat({"there is no map \"", rule.map, "\" in auth_ident_file"}), true});
+    }
+    config_.hba = std::move(hba);
+  }
+
+  void read_ldap_options() {
+    const Globals& globals = config_.globals;
+    if (globals.auth_type != AuthType::ldap) return;
+    std::string wrong = parse_ldap_options(globals.auth_ldap_options.value_or(""), config_.ldap);
+    if (!wrong.empty()) complain_at("auth_ldap_options", concat({"invalid auth_ldap_options: ", wrong}));
   }
 
   // By place; of equal warnings (the same key in many entries) the first stays.

@@ -16,8 +16,6 @@ constexpr auto at_once = Applies::at_once;
 constexpr auto new_connections = Applies::new_connections;
 
 // Why a setting is accepted but has no effect yet; a row without such a reason is served.
-constexpr std::string_view needs_auth_query = "looking up users by auth_query";
-constexpr std::string_view needs_auth_type = "this authentication method";
 constexpr std::string_view needs_dns = "a DNS cache of its own";
 constexpr std::string_view needs_peering = "peering";
 constexpr std::string_view needs_buffers = "sizing of socket buffers in the process";
@@ -35,25 +33,21 @@ const Setting table[] = {
     {NAMED(application_name_add_host), .fallback = "0", .applies = new_connections,
      .help = "Append the client's address and port to its application_name at login."},
     {NAMED(auth_dbname), .fallback = {}, .applies = new_connections,
-     .help = "Entry of [databases] on which auth_query runs; default: the database asked for.",
-     .not_served = needs_auth_query},
+     .help = "Entry of [databases] on which auth_query runs; default: the database asked for."},
     {NAMED(auth_file), .fallback = {}, .applies = at_once,
      .help = "File of users and their passwords or secrets."},
     {NAMED(auth_hba_file), .fallback = "", .applies = new_connections,
-     .help = "HBA file, for auth_type=hba.", .not_served = needs_auth_type},
+     .help = "HBA file, for auth_type=hba."},
     {NAMED(auth_ident_file), .fallback = {}, .applies = new_connections,
-     .help = "User name maps for the HBA methods cert and peer.", .not_served = needs_auth_type},
+     .help = "User name maps for the HBA methods cert and peer."},
     {NAMED(auth_ldap_options), .fallback = {}, .applies = new_connections,
-     .help = "LDAP options, for auth_type=ldap.", .not_served = needs_auth_type},
+     .help = "LDAP options, for auth_type=ldap."},
     {NAMED(auth_query), .fallback = default_auth_query, .applies = new_connections,
-     .help = "Query that gives name and secret of the user $1; run as auth_user.",
-     .not_served = needs_auth_query},
+     .help = "Query that gives name and secret of the user $1; run as auth_user."},
     {NAMED(auth_type), .fallback = "md5", .applies = new_connections,
-     .help = "How clients prove who they are: any, trust, plain, md5, scram-sha-256, cert, hba, ldap, pam.",
-     .not_served = needs_auth_type, .served_values = "any,trust,plain,md5,scram-sha-256,cert"},
+     .help = "How clients prove who they are: any, trust, plain, md5, scram-sha-256, cert, hba, ldap, pam."},
     {NAMED(auth_user), .fallback = {}, .applies = new_connections,
-     .help = "User that runs auth_query for users without a secret in auth_file.",
-     .not_served = needs_auth_query},
+     .help = "User that runs auth_query for users without a secret in auth_file."},
     {NAMED(autodb_idle_timeout), .fallback = "3600", .applies = at_once,
      .help = "Forget a database made from the fallback entry after being idle so long (seconds)."},
     {NAMED(cancel_wait_timeout), .fallback = "10", .applies = at_once,

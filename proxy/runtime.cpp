@@ -71,7 +71,7 @@ Runtime::Runtime(std::shared_ptr<const Config> config, bool quiet, int verbose)
   loop_kind_ = choose_loop(name_of(config_->globals.event_loop), no_uring);
   if (!no_uring.empty()) log::line(log::Level::warning, "event_loop = {}: io_uring does not work here: {}",
                                    name_of(config_->globals.event_loop), no_uring);
-  const Commons commons{*ledger_, *this, credentials_, tracked_, &console_, static_cast<std::uint32_t>(::getuid())};
+  const Commons commons{*ledger_, *this, credentials_, tracked_, &console_, static_cast<std::uint32_t>(::getuid()), &proofs_};
   for (unsigned i = 0; i < worker_count(*config_); ++i) {
     cores_.push_back(std::make_unique<Core>(i, loop_kind_, socket_options(), resolver_, commons, config_, random_secret()));
   }

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "proxy/admin/console.h"
 #include "proxy/admin/process_port.h"
+#include "proxy/auth/proof_threads.h"
 #include "proxy/core/version.h"
 #include "proxy/net/connector.h"
 #include "proxy/net/listener.h"
@@ -73,6 +74,7 @@ class Runtime final : public Fleet, public ProcessPort {
   std::unique_ptr<Ledger> ledger_;
   Console console_;
   std::vector<std::unique_ptr<Core>> cores_;
+  ProofThreads proofs_;                           // stops before the cores that hear its answers go
   std::vector<Listener> listeners_;
   std::atomic<std::uint64_t> next_id_{1};
   std::atomic<Shutdown> shutdown_{Shutdown::no};

@@ -21,10 +21,12 @@ MAY_INCLUDE = {
     "proxy/session": BELOW_SESSION | {"proxy/session"},
     "proxy/admin": BELOW_SESSION | {"proxy/session", "proxy/admin"},
     "proxy/net": {"proxy/core", "proxy/net"},
-    "proxy": BELOW_SESSION | {"proxy/session", "proxy/admin", "proxy/net", "proxy"},
+    # Slow proofs on threads of their own: the core sees them through session/proof_port.h only.
+    "proxy/auth": {"config", "proxy/auth"},
+    "proxy": BELOW_SESSION | {"proxy/session", "proxy/admin", "proxy/net", "proxy/auth", "proxy"},
 }
 # Headers that may be included where their room as a whole may not.
-ALSO = {"proxy/net": {"proxy/session/ports.h", "protocol/bytes.h"}}
+ALSO = {"proxy/net": {"proxy/session/ports.h", "protocol/bytes.h"}, "proxy/auth": {"proxy/session/proof_port.h"}}
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.M)
 LINES_MAX = 400
 

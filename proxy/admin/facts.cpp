@@ -17,6 +17,7 @@ StateNames state_of(const ClientSession& client) {
     case ClientPhase::starting:
     case ClientPhase::proving:
       return {"login", "cl_login"};
+    case ClientPhase::looking_up:
     case ClientPhase::welcoming:
     case ClientPhase::queued:
       return {"waiting", "cl_waiting"};

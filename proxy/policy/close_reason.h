@@ -38,6 +38,12 @@ enum class CloseReason : std::uint8_t {
   certificate_of_another,
   certificate_failed,            // its user is unknown
   no_such_user,
+  login_rejected,
+  no_auth_method,
+  peer_rejected,
+  cert_failed,
+  ldap_failed,
+  pam_failed,
   no_such_database,
   database_disabled,
   console_not_allowed,
@@ -87,6 +93,7 @@ enum class CloseReason : std::uint8_t {
   client_left_in_query,
   idle_server_dirty,
   server_login_error,
+  auth_query_failed,
   test_failed,
   reset_failed,
   handed_over,                   // lives on in another worker; not logged

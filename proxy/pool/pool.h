@@ -39,9 +39,10 @@ struct PooledServer {
 // A client that waits for a server. Embedded in the ClientSession.
 struct Waiter {
   ListHook<Waiter> in_queue;
-  void* session = nullptr;                 // the ClientSession
+  void* session = nullptr;                 // the ClientSession, or the AuthLookup
   TimePoint since{};
   bool notified = false;                   // has had the NOTICE of query_wait_notify
+  bool errand = false;                     // of the pooler's own: `session` is an AuthLookup
 };
 
 using ServerList = List<PooledServer, &PooledServer::in_state>;

@@ -175,6 +175,7 @@ void Worker::make_available(ServerConnection& server) {
     publish(desk);
     return feed_others(desk);
   }
+  if (waiter->errand) return run_lookup(server, *static_cast<AuthLookup*>(waiter->session));
   auto& client = *static_cast<ClientSession*>(waiter->session);
   grant(server.pooled, client);
   // Not from here: its request may end it, which frees the server for the next in line, and so on to the last.

@@ -24,7 +24,7 @@ void Worker::on_client_bytes(ClientSession& client, Bytes bytes) {
       return on_login_bytes(client, bytes);
     case ClientPhase::idle: case ClientPhase::leasing:
       return client.stalled ? hold(client, bytes) : from_client(client, bytes);
-    case ClientPhase::welcoming: case ClientPhase::queued: case ClientPhase::preparing:
+    case ClientPhase::looking_up: case ClientPhase::welcoming: case ClientPhase::queued: case ClientPhase::preparing:
       return hold(client, bytes);
     case ClientPhase::console:
       return from_console_client(client, bytes);
@@ -55,16 +55,26 @@ void Worker::on_login_bytes(ClientSession& client, Bytes input) {
     if (event == ClientLogin::Event::startup && move_home(client, input)) return;
     if (event == ClientLogin::Event::startup) event = on_startup(client, answer);
     if (client.phase == ClientPhase::leaving) return;
+    if (client.phase == ClientPhase::looking_up) return hold(client, input);
+    if (event == ClientLogin::Event::password) {
+      judge_password(client);
+      return hold(client, input);
+    }
     if (event == ClientLogin::Event::cancel) {
       const StartupPacket& packet = client.login->packet();
       return on_cancel_request(client, packet.cancel_pid, packet.cancel_key);
     }
   } while (event == ClientLogin::Event::encryption || (event == ClientLogin::Event::more && !input.empty()));
+  conclude_login(client, event, answer, input);
+}
+
+// Says what a step of the login came to. `rest`: what the client has sent behind it.
+void Worker::conclude_login(ClientSession& client, ClientLogin::Event event, const Buffer& answer, Bytes rest) {
   if (!answer.empty()) tell(client, answer);
   if (event == ClientLogin::Event::start_tls) return begin_client_tls(client, {});
   if (event == ClientLogin::Event::failed) return fail_login(client);
   if (event == ClientLogin::Event::proven) {
-    if (!input.empty()) hold(client, input);
+    if (!rest.empty()) hold(client, rest);
     on_proven(client);
   }
 }
@@ -93,7 +103,7 @@ ClientLogin::Event Worker::on_startup(ClientSession& client, Buffer& answer) {
   if (const auto negotiation = negotiation_for(login.packet())) {
     compose::negotiate_protocol_version(answer, protocol_3_0, negotiation->unknown_extensions);
   }
-  return login.prove(plan_for(client), answer);
+  return begin_proof(client, answer);
 }
 
 bool Worker::read_startup_parameters(ClientSession& client) {
@@ -197,37 +207,11 @@ bool Worker::admit(ClientSession& client) {
   return true;
 }
 
-AuthPlan Worker::plan_for(ClientSession& client) {
-  ClientLogin& login = *client.login;
-  AuthPlan plan;
-  plan.method = login.own_uid ? AuthType::any : config_->globals.auth_type;
-  plan.user = login.user;
-  plan.process_secret = shared_.credentials.process_secret();
-  plan.nonce = fresh_nonce();
-  plan.salt = static_cast<std::uint32_t>(shared_.fleet.random_secret());
-  plan.scram_iterations = static_cast<std::uint32_t>(config_->globals.scram_iterations);
-  if (client.tls) plan.add(client.stream->tls_facts());
-  const std::string* secret = config_->secret(login.user);
-  plan.known = secret || config_->user(login.user);
-  if (!secret) {
-    if (!plan.known && plan.method != AuthType::any) log_client(log::Level::log, client, "no such user: {}", login.user);
-    return plan;
-  }
-  plan.secret = *secret;
-  const SecretKind kind = secret_kind(plan.secret);
-  if (kind == SecretKind::scram) {
-    plan.scram = parse_scram_secret(plan.secret);
-  } else if (kind == SecretKind::plain && plan.method == AuthType::scram_sha_256) {
-    plan.scram = shared_.credentials.secret_of_password(plan.user, plan.secret, plan.scram_iterations);
-  }
-  return plan;
-}
-
 // --- the client is who it says
 
 void Worker::on_proven(ClientSession& client) {
   ClientLogin& login = *client.login;
-  if (const auto keys = login.login_keys()) shared_.credentials.keep_login_keys(login.user, *keys);
+  if (const auto keys = login.login_keys()) shared_.credentials.keep_login_keys(login.user, login.secret(), *keys);
   if (login.for_console) return enter_console(client);
   login.entry = config_->database(login.database);       // a reload may have come since the StartupMessage
   if (!login.entry) {
@@ -377,7 +361,7 @@ void Worker::settle(PoolDesk& desk) {
   s.idle_transaction_timeout = desk.limits.idle_transaction_timeout;
   s.lifetime_jitter_percent = static_cast<unsigned>(std::clamp(globals.server_lifetime_jitter, 0, 100));
   s.round_robin = globals.server_round_robin;
-  s.forced_user = !desk.database->user.empty();
+  s.forced_user = desk.database->user == desk.pool.user();
   desk.pool.paused = paused_all_ || database_paused(desk.pool.database());
   (void)is_over_size(desk);
 }

@@ -111,7 +111,7 @@ ClientLogin::Event ClientLogin::prove(AuthPlan plan, Buffer& answer) {
       step_ = Step::cleartext;
       return Event::more;
     case AuthType::md5: {
-      if (kind == SecretKind::scram) return start_sasl(answer);
+      if (kind == SecretKind::scram || plan_.mock_scram) return start_sasl(answer);
       std::byte salt[4];
       store_be32(salt, plan_.salt);
       compose::authentication_md5(answer, salt);
@@ -122,6 +122,14 @@ ClientLogin::Event ClientLogin::prove(AuthPlan plan, Buffer& answer) {
       return start_sasl(answer);
     case AuthType::cert:
       return judge_certificate();
+    case AuthType::ldap: case AuthType::pam:
+      compose::authentication_cleartext(answer);
+      step_ = Step::cleartext;
+      return Event::more;
+    case AuthType::reject:
+      return fail(CloseReason::login_rejected);
+    case AuthType::hba:
+      return fail(CloseReason::no_auth_method);
     default:
       return fail(CloseReason::unsupported_auth);
   }
@@ -157,14 +165,38 @@ ClientLogin::Event ClientLogin::on_password(Bytes body) {
   const auto view = read_password(body);
   if (!view) return fail(CloseReason::bad_packet_header, "bad packet header: 'PasswordMessage'");
   if (view->password.empty()) return fail(CloseReason::empty_password);
+  if (plan_.method == AuthType::ldap || plan_.method == AuthType::pam) {
+    password_ = view->password;
+    step_ = Step::judged;
+    return Event::password;
+  }
+  if (step_ == Step::cleartext) keep_cleartext_keys(view->password);
   if (!password_fits_plan(view->password) || !plan_.known) return fail(CloseReason::password_failed);
+  step_ = Step::over;
+  return Event::proven;
+}
+
+// Who has told the password itself has told the keys that a server with the same SCRAM secret accepts. They are
+// derived once, to judge the password by, since that takes milliseconds.
+void ClientLogin::keep_cleartext_keys(std::string_view password) {
+  if (!plan_.scram || secret_kind(plan_.secret) != SecretKind::scram) return;
+  cleartext_keys_ = derive_login_keys(password, plan_.scram->salt, plan_.scram->iterations);
+  if (cleartext_keys_ && !same_secret(cleartext_keys_->server_key, plan_.scram->server_key)) cleartext_keys_.reset();
+}
+
+ClientLogin::Event ClientLogin::settle(bool good, CloseReason otherwise, std::string detail) {
+  if (!good) return fail(otherwise, {}, std::move(detail));
   step_ = Step::over;
   return Event::proven;
 }
 
 bool ClientLogin::password_fits_plan(std::string_view password) const {
   if (step_ == Step::cleartext) {
-    if (plan_.scram && secret_kind(plan_.secret) == SecretKind::scram) return password_fits(password, *plan_.scram);
+    if (plan_.scram && secret_kind(plan_.secret) == SecretKind::scram) return cleartext_keys_.has_value();
+    if (plan_.mock_scram) {
+      return password_fits(password, mock_scram_secret(plan_.user, plan_.process_secret, plan_.scram_iterations)) &&
+             !plan_.secret.empty();
+    }
     return password_fits(password, plan_.user, plan_.secret);
   }
   std::byte salt[4];
@@ -211,6 +243,7 @@ ClientLogin::Event ClientLogin::on_sasl_final(Bytes body, Buffer& answer) {
 }
 
 std::optional<ScramLoginKeys> ClientLogin::login_keys() const {
+  if (cleartext_keys_) return cleartext_keys_;
   // Keys proven against a secret that we made up ourselves are good for no server.
   if (!scram_ || secret_kind(plan_.secret) != SecretKind::scram) return std::nullopt;
   return scram_->login_keys();

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct AuthPlan {
 
   // What the client's TLS has to say about who it is.
   void add(TlsFacts facts);
+  bool mock_scram = false;                 // no secret, and others of this database have SCRAM secrets
 };
 
 class ClientLogin {
@@ -45,6 +47,7 @@ class ClientLogin {
     start_tls,       // SSLRequest, answered with a yes: send the answer, then begin the handshake
     startup,         // packet() is a StartupMessage; call prove() when the user is known
     cancel,          // packet() is a CancelRequest
+    password,        // password() is for somebody else to judge; call settle()
     proven,          // the client is who it says
     failed,          // see failure(), failure_text()
   };
@@ -62,6 +65,10 @@ class ClientLogin {
   // Begins the proof: proven, failed, or more.
   Event prove(AuthPlan plan, Buffer& answer);
 
+  // Ends a proof that somebody else has judged; `otherwise` is why it failed.
+  Event settle(bool good, CloseReason otherwise, std::string detail = {});
+  const std::string& password() const { return password_; }
+
   // Valid after startup or cancel, as long as this login.
   const StartupPacket& packet() const { return packet_; }
   bool nothing_received() const { return nothing_received_; }
@@ -72,16 +79,22 @@ class ClientLogin {
   const std::string& failure_detail() const { return failure_detail_; } // for the log only
   // After proven: what a server with the same SCRAM secret accepts from us.
   std::optional<ScramLoginKeys> login_keys() const;
+  const std::string& secret() const { return plan_.secret; }   // that the proof was checked against
 
   // --- notes of the worker about this login
   bool own_uid = false;                    // the process's own user, over the unix socket, as `pgbouncer`
   bool for_console = false;
+  AuthType method = AuthType::md5;         // auth_type, or what the HBA rule says
+  std::shared_ptr<const Hba> hba;          // the rules that `rule` is of
+  const HbaRule* rule = nullptr;           // the one this client meets; null: auth_type=hba is not set, or none yet
+  std::optional<std::string> host_name;    // of its address, for rules that name hosts
+  std::optional<std::set<std::string>> roles;  // of its user, for rules that name groups
   std::string database;                    // as asked for
   std::string user;
   DatabasePtr entry;                       // of the database; null: unknown, which is told after the proof only
 
  private:
-  enum class Step : std::uint8_t { startup, looked_up, cleartext, md5, sasl_first, sasl_late_first, sasl_final, over };
+  enum class Step : std::uint8_t { startup, looked_up, cleartext, md5, judged, sasl_first, sasl_late_first, sasl_final, over };
   Event on_startup_bytes(Bytes& input, Buffer& answer);
   Event judge_startup(Bytes rest, Buffer& answer);
   Event on_password(Bytes body);
@@ -92,6 +105,7 @@ class ClientLogin {
   Event fail(CloseReason reason, std::string text = {}, std::string detail = {});
   Event start_sasl(Buffer& answer);
   bool password_fits_plan(std::string_view password) const;
+  void keep_cleartext_keys(std::string_view password);
 
   Step step_ = Step::startup;
   bool nothing_received_ = true;
@@ -100,6 +114,8 @@ class ClientLogin {
   StartupPacket packet_;
   Framer framer_{Direction::from_client};
   AuthPlan plan_;
+  std::string password_;                   // between Event::password and settle()
+  std::optional<ScramLoginKeys> cleartext_keys_;
   std::unique_ptr<ScramServer> scram_;
   CloseReason failure_ = CloseReason::none;
   std::string failure_text_, failure_detail_;

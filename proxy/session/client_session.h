@@ -19,10 +19,12 @@ namespace pgweir {
 class ClientLogin;
 struct ServerConnection;
 struct PoolDesk;
+struct AuthLookup;
 
 enum class ClientPhase : std::uint8_t {
   starting,     // no StartupMessage yet
   proving,      // authentication in progress
+  looking_up,   // auth_query is asked about its user; its bytes are held
   welcoming,    // proven; waits for the first server of a cold pool to learn its parameters
   idle,         // logged in, holds no server, owes us nothing
   queued,       // asked for a server; its bytes are held
@@ -81,6 +83,7 @@ struct ClientSession {
   std::unique_ptr<ConsoleState> console;
   Route* route = nullptr;                      // set when the StartupMessage has been understood
   ServerConnection* server = nullptr;          // the lease
+  AuthLookup* lookup = nullptr;                // while looking_up
   Waiter waiter;
   ListHook<ClientSession> by_age;              // in the worker's list of logins or of idle clients
   std::unique_ptr<Buffer> held;                // while it may not proceed

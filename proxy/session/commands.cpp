@@ -64,6 +64,7 @@ void Worker::remove_database(PoolDesk& desk) {
   clients_.for_each([&](ClientSession& client) {
     if (client.desk() == &desk) end_client(client, CloseReason::database_removed);
   });
+  while (Waiter* waiter = desk.pool.waiters().front()) refuse_waiter(*waiter, CloseReason::database_removed);
   close_unused(desk, CloseReason::database_removed);
 }
 
@@ -166,13 +167,14 @@ bool Worker::kill_client(std::uint64_t id) {
 void Worker::begin_shutdown(Shutdown how) {
   shutdown_ = how;
   logins_.for_each([&](ClientSession& client) {
-    if (client.phase == ClientPhase::welcoming) end_client(client, CloseReason::pooler_shutting_down);
+    if (client.phase == ClientPhase::welcoming || client.phase == ClientPhase::looking_up)
+      end_client(client, CloseReason::pooler_shutting_down);
   });
   if (how != Shutdown::wait_for_servers) return;
   for (auto& [key, desk] : desks_) {
     desk->pool.paused = true;
     while (Waiter* waiter = desk->pool.waiters().front()) {
-      end_client(*static_cast<ClientSession*>(waiter->session), CloseReason::server_shutting_down);
+      refuse_waiter(*waiter, CloseReason::server_shutting_down);
     }
     close_unused(*desk, CloseReason::pause_mode);
     publish(*desk);

@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "protocol/auth/scram_keys.h"
+#include "protocol/auth/secret.h"
 
 namespace pgweir {
 
@@ -15,16 +17,16 @@ class Credentials {
  public:
   explicit Credentials(std::string process_secret) : process_secret_(std::move(process_secret)) {}
 
-  // SCRAM pass-through: what a client proved to have, by user. Survives reconnects and reloads.
-  void keep_login_keys(const std::string& user, const ScramLoginKeys& keys) {
-    std::lock_guard lock(mutex_);
-    login_keys_[user] = keys;
-  }
-  std::optional<ScramLoginKeys> login_keys(const std::string& user) const {
-    std::lock_guard lock(mutex_);
-    auto found = login_keys_.find(user);
-    return found == login_keys_.end() ? std::nullopt : std::optional(found->second);
-  }
+  // SCRAM pass-through: what a client proved to have, by user and the SCRAM secret it was proven against. Survives
+  // reconnects and reloads. Of the secrets that a user has had, or has in several clusters, the latest few are kept.
+  void keep_login_keys(const std::string& user, const std::string& secret, const ScramLoginKeys& keys);
+  std::optional<ScramLoginKeys> login_keys(const std::string& user, const std::string& secret) const;
+
+  // What auth_query, PAM or LDAP told last of a user of a database, for logins to servers; empty: nothing.
+  void keep_looked_up(const std::string& database, const std::string& user, const std::string& secret);
+  std::string looked_up(const std::string& database, const std::string& user) const;
+  // What kind of secret auth_query told last of anybody in that database: unknown users are asked for the same.
+  SecretKind usual_kind(const std::string& database) const;
 
   // The SCRAM secret of a user whose password we hold as text: derived once, since that takes milliseconds.
   ScramSecret secret_of_password(const std::string& user, const std::string& password,
@@ -36,7 +38,10 @@ class Credentials {
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, ScramLoginKeys> login_keys_;
+  using Keys = std::vector<std::pair<std::string, ScramLoginKeys>>;      // by secret, latest last
+  std::map<std::string, Keys> login_keys_;
+  std::map<std::pair<std::string, std::string>, std::string> looked_up_; // database, user -> secret
+  std::map<std::string, SecretKind> usual_kinds_;
   std::map<std::string, std::pair<std::string, ScramSecret>> secrets_;   // user -> password, secret
   const std::string process_secret_;
 };

@@ -220,6 +220,7 @@ bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& 
   if (piece.starts && (!add_fakes(server, to_client) || !on_server_reply(server, piece))) return false;
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
+  if (server.lookup) server.lookup->reply.on_piece(piece.tag, piece.starts, piece.ends, piece.body());
   if (server.swallowing || !server.client) return true;
   if (piece.tag == 'E' && piece.starts && correct_error(server, piece, to_client)) return server.client != nullptr;
   if (!to_client.append(piece.bytes)) {

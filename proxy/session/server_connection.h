@@ -22,6 +22,7 @@ namespace pgweir {
 class ServerLogin;
 struct ClientSession;
 struct PoolDesk;
+struct AuthLookup;
 
 // What the pooler itself has asked the server to do.
 enum class ServerJob : std::uint8_t {
@@ -30,6 +31,7 @@ enum class ServerJob : std::uint8_t {
   reset,           // server_reset_query
   check,           // server_check_query
   connect_query,   // connect_query of the database
+  lookup,          // auth_query
 };
 
 // How far the encryption of a connection to a server has come.
@@ -81,6 +83,7 @@ struct ServerConnection {
   CloseReason close_reason = CloseReason::none;
   ServerJob job = ServerJob::none;
   bool other_tls_tried = false;                // sslmode allow or prefer: this is the second way
+  AuthLookup* lookup = nullptr;                // job == lookup
   bool job_failed = false;
   std::string job_error;                       // the server's message, for the log and the client
   bool swallowing = false;                     // the message under way is not forwarded

@@ -18,12 +18,13 @@ void Worker::connect(ServerConnection& server) {
   secret.user = desk.pool.user();
   secret.database = entry.server_database();
   secret.nonce = fresh_nonce();
-  if (entry.password) {
-    secret.secret = *entry.password;
-  } else if (const std::string* known = config_->secret(secret.user)) {
-    secret.secret = *known;
-  }
-  if (entry.user.empty()) secret.keys = shared_.credentials.login_keys(secret.user);
+  // The password of a forced user is not auth_user's, whose pool the database may have as well.
+  const bool forced = entry.user == secret.user;
+  const std::string* known = config_->secret(secret.user);
+  if (entry.password && (forced || entry.user.empty())) secret.secret = *entry.password;
+  else if (known && !known->empty()) secret.secret = *known;
+  else if (!forced) secret.secret = shared_.credentials.looked_up(desk.pool.database(), secret.user);
+  if (!forced) secret.keys = shared_.credentials.login_keys(secret.user, secret.secret);
   for (const auto& [name, value] : {std::pair{"client_encoding", &entry.client_encoding}, {"datestyle", &entry.datestyle},
                                     {"timezone", &entry.timezone}, {"application_name", &entry.application_name}}) {
     if (!value->empty()) secret.parameters.emplace_back(name, *value);
@@ -127,7 +128,7 @@ void Worker::on_open_failed(ServerConnection& server, CloseReason reason, const 
 
 void Worker::fail_waiters(PoolDesk& desk, const std::string& text, const std::string& sqlstate) {
   while (Waiter* waiter = desk.pool.waiters().front()) {
-    end_client(*static_cast<ClientSession*>(waiter->session), CloseReason::server_login_failed, text, sqlstate);
+    refuse_waiter(*waiter, CloseReason::server_login_failed, text, sqlstate);
   }
   while (Waiter* waiter = desk.pool.login_waiters().front()) {
     end_client(*static_cast<ClientSession*>(waiter->session), CloseReason::server_login_failed, text, sqlstate);
@@ -154,6 +155,7 @@ void Worker::start_job(ServerConnection& server, ServerJob job, const std::strin
 void Worker::on_job_done(ServerConnection& server) {
   const ServerJob job = server.job;
   server.job = ServerJob::none;
+  if (job == ServerJob::lookup) return on_lookup_done(server);
   if (server.job_failed) {
     log_server(log::Level::warning, server, "{} failed: {}",
                job == ServerJob::setup           ? "SET of the client's parameters"
@@ -183,7 +185,7 @@ void Worker::on_job_done(ServerConnection& server) {
       if (server.job_failed) return end_server(server, CloseReason::test_failed);
       server.checked = true;
       break;
-    case ServerJob::connect_query: case ServerJob::none:
+    case ServerJob::connect_query: case ServerJob::lookup: case ServerJob::none:
       break;                           // errors of connect_query are logged and ignored
   }
   if (!close_if_unfit(server)) make_available(server);

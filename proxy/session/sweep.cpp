@@ -36,7 +36,8 @@ void Worker::sweep_logins(TimePoint now) {
   const Duration limit = config_->globals.client_login_timeout;
   while (ClientSession* client = logins_.front()) {
     if (!expired(client->connected_at, limit, now)) break;
-    const bool server_down = client->phase == ClientPhase::welcoming;
+    const bool server_down = client->phase == ClientPhase::welcoming ||
+                             (client->lookup && client->lookup->waiter.in_queue.linked());
     end_client(*client, server_down ? CloseReason::client_login_timeout_server_down : CloseReason::client_login_timeout);
   }
 }
@@ -60,6 +61,12 @@ void Worker::sweep_waiters(PoolDesk& desk, TimePoint now) {
   WaiterList& waiters = desk.pool.waiters();
   for (Waiter* waiter = waiters.front(); waiter;) {
     Waiter* next = waiters.after(*waiter);
+    if (waiter->errand) {
+      auto& lookup = *static_cast<AuthLookup*>(waiter->session);
+      if (expired(waiter->since, lookup.wait_limit, now)) fail_lookup(lookup, CloseReason::query_wait_timeout, {}, {});
+      waiter = next;
+      continue;
+    }
     auto& client = *static_cast<ClientSession*>(waiter->session);
     if (notify > seconds{0} && now - waiter->since > notify && !waiter->notified) {
       waiter->notified = true;
@@ -162,6 +169,7 @@ void Worker::sweep_unused_pools(TimePoint now) {
   for (auto place = desks_.begin(); place != desks_.end();) {
     PoolDesk& desk = *place->second;
     const bool used = desk.pool.clients > 0 || desk.pool.servers_here() > 0 || !desk.pool.login_waiters().empty() ||
+                      !desk.pool.waiters().empty() ||
                       desk.pool.settings.forced_user;
     if (used) desk.unused_since = {};
     else if (desk.unused_since == TimePoint{}) desk.unused_since = now;

@@ -209,6 +209,7 @@ void Worker::end_client(ClientSession& client, CloseReason reason, const std::st
 
 // The client's place in queues and its server.
 void Worker::release_for_leaving(ClientSession& client) {
+  if (client.phase == ClientPhase::looking_up) return leave_lookup(client);
   PoolDesk* desk = client.desk();
   if (client.waiter.in_queue.linked()) {
     if (client.phase == ClientPhase::welcoming) desk->pool.login_waiters().remove(client.waiter);
@@ -263,6 +264,10 @@ void Worker::end_server(ServerConnection& server, CloseReason reason, const std:
   if (reason != CloseReason::handed_over) spread_pokes(shared_.ledger.give_back(desk.pool.account()));
   publish(desk);
   look_again_.push_back(desk.pool.account().key);
+  if (AuthLookup* lookup = std::exchange(server.lookup, nullptr)) {
+    if (reason == CloseReason::server_conn_crashed) fail_lookup(*lookup, reason, {}, {});
+    else fail_lookup(*lookup, CloseReason::bouncer_config_error, {}, {});
+  }
 }
 
 void Worker::say_goodbye(ServerConnection& server) {

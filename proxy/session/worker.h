@@ -26,11 +26,13 @@
 #include "proxy/policy/prepared/sql_verb.h"
 #include "proxy/observe/waits.h"
 #include "proxy/pool/ledger.h"
+#include "proxy/session/auth_lookup.h"
 #include "proxy/session/cancel_job.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/credentials.h"
 #include "proxy/session/pool_desk.h"
+#include "proxy/session/proof_port.h"
 #include "proxy/session/ports.h"
 #include "proxy/session/server_connection.h"
 #include "proxy/session/slab.h"
@@ -80,6 +82,7 @@ struct Commons {
   const policy::TrackedParameters& tracked;
   ConsolePort* console = nullptr;              // null: there is none (tests)
   std::uint32_t own_uid = ~0u;                 // who may use the console without a password
+  ProofPort* proofs = nullptr;                 // null: LDAP, PAM and peer prove nobody (tests)
 };
 
 class Worker final : public LoopEvents {
@@ -175,8 +178,32 @@ class Worker final : public LoopEvents {
   bool take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value);
   void add_host_to_application_name(ClientSession& client);
   bool admit(ClientSession& client);
-  AuthPlan plan_for(ClientSession& client);
+  ClientLogin::Event begin_proof(ClientSession& client, Buffer& answer);
+  void conclude_login(ClientSession& client, ClientLogin::Event event, const Buffer& answer, Bytes rest);
+
+  // --- proofs (client_proof.cpp, auth_lookup.cpp)
+  ClientLogin::Event prove_login(ClientSession& client, const LookedUp* looked_up, Buffer& answer);
+  AuthPlan plan_for(ClientSession& client, const LookedUp* looked_up);
+  bool wants_lookup(const ClientSession& client) const;
   std::string fresh_nonce();
+  ClientLogin::Event choose_method(ClientSession& client, Buffer& answer);
+  ClientLogin::Event lookup_or_prove(ClientSession& client, Buffer& answer);
+  HbaFacts hba_facts(const ClientSession& client) const;
+  bool ask_elsewhere(ClientSession& client, ProofRequest request);
+  void judge_password(ClientSession& client);
+  void on_proof_answer(Token token, const ProofAnswer& answer);
+  ClientLogin::Event take_proof_answer(ClientSession& client, const ProofAnswer& answer, Buffer& out);
+  bool start_lookup(ClientSession& client, LookupKind kind);
+  void queue_lookup(AuthLookup& lookup);
+  void run_lookup(ServerConnection& server, AuthLookup& lookup);
+  void on_lookup_done(ServerConnection& server);
+  void fail_lookup(AuthLookup& lookup, CloseReason reason, const std::string& text, const std::string& sqlstate);
+  void fail_clients(const AuthLookup& lookup, CloseReason reason, const std::string& text, const std::string& sqlstate);
+  std::unique_ptr<AuthLookup> take_lookup(AuthLookup& lookup);
+  void leave_lookup(ClientSession& client);
+  void refuse_waiter(Waiter& waiter, CloseReason reason, const std::string& text = {}, const std::string& sqlstate = {});
+  using LoginStep = std::function<ClientLogin::Event(Buffer& answer)>;
+  void resume_login(ClientSession& client, const LoginStep& step);
   void fail_login(ClientSession& client);
   void begin_client_tls(ClientSession& client, Bytes received);   // tls.cpp
   void on_proven(ClientSession& client);
@@ -382,6 +409,7 @@ class Worker final : public LoopEvents {
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};
   std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
+  std::map<AuthLookup::Key, std::unique_ptr<AuthLookup>> lookups_;
   std::unique_ptr<Watch> watch_;               // null: query_digests=0
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
   using ByAge = List<ClientSession, &ClientSession::by_age>;

@@ -158,10 +158,8 @@ TEST_CASE("the console's database name is reserved") {
   CHECK(database_mistakes("host=h", "") == Lines{"f:7 a database name must not be empty"});
 }
 
-TEST_CASE("keys of auth_query are accepted with a warning, the console as auth_dbname is not") {
-  CHECK(database_mistakes("auth_user=a") ==
-        Lines{"?f:7 [databases] auth_user is known but not served yet: looking up users by "
-              "auth_query"});
+TEST_CASE("keys of auth_query are read, the console as auth_dbname is not") {
+  CHECK(database_mistakes("auth_user=a auth_dbname=b") == Lines{});
   Mistakes mistakes;
   CHECK(parse_database({"db", "auth_query='SELECT ''x'', $1'", "f", 1}, mistakes).auth_query ==
         "SELECT 'x', $1");

@@ -110,16 +110,13 @@ TEST_CASE("all mistakes are told with file and line, and nothing is half applied
 TEST_CASE("each setting that is not served gets one warning at its line, defaults get none") {
   Loaded loaded = load_text(
       "[pgbouncer]\npkt_buf = 2048\npkt_buf = 8192\nsbuf_loopcnt = 5\nserver_tls_sslmode = prefer\n"
-      "client_tls_sslmode = require\nauth_type = hba\npeer_id = 1\n"
+      "client_tls_sslmode = disable\nauth_type = cert\npeer_id = 1\n"
       "[databases]\na = auth_user=x\nb = auth_user=y\n[peers]\n1 = host=h\n2 = host=i\n");
   CHECK(loaded.config != nullptr);
   CHECK(lines_of(loaded.mistakes) ==
         Lines{"?main.ini:3 pkt_buf = 8192 is known but not served yet: sizing of socket buffers in "
               "the process",
-              "?main.ini:7 auth_type = hba is known but not served yet: this authentication method",
               "?main.ini:8 peer_id = 1 is known but not served yet: peering",
-              "?main.ini:10 [databases] auth_user is known but not served yet: looking up users by "
-              "auth_query",
               "?main.ini:13 [peers] is known but not served yet: peering"});
   CHECK(loaded.config->peers.size() == 2);
 }

@@ -209,11 +209,12 @@ TEST_CASE("a setting that is not served is told only when it differs from what i
   };
   CHECK(reason("pkt_buf", "8192") != "");
   CHECK(reason("pkt_buf", "4096") == "");
-  CHECK(reason("auth_type", "hba") != "");
+  CHECK(reason("auth_type", "cert") == "");
+  CHECK(reason("auth_type", "hba") == "");
   CHECK(reason("auth_type", "scram-sha-256") == "");
   CHECK(reason("server_tls_sslmode", "disable") == "");
   CHECK(reason("server_tls_sslmode", "require") == "");
   CHECK(reason("client_tls_sslmode", "require") == "");
-  CHECK(reason("auth_user", "a") != "");
+  CHECK(reason("auth_user", "a") == "");
   CHECK(reason("query_timeout", "77") == "");
 }
