@@ -81,6 +81,9 @@ struct Globals {
   int max_prepared_statements = 0;   // 0: tracking off
   int max_user_client_connections = 0;
   int max_user_connections = 0;
+  std::string metrics_listen;    // host:port; empty: off
+  std::string metrics_password;  // empty: none is asked for
+  int metrics_queries = 0;       // classes of statements in /metrics
   int min_pool_size = 0;
   int peer_id = 0;  // 0: peering off
   std::string pidfile;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "config/connstr.h"
+#include "config/host_port.h"
 #include "config/settings.h"
 #include "config/text.h"
 #include "config/userlist.h"
@@ -47,6 +48,10 @@ class Builder {
     if (config_.globals.auth_dbname == console_database) {
       complain_at("auth_dbname",
                   "cannot use the reserved \"pgbouncer\" database as an auth_dbname");
+    }
+    if (const std::string& at = config_.globals.metrics_listen; !at.empty() && !read_host_port(at)) {
+      complain_at("metrics_listen",
+                  concat({"metrics_listen = ", at, " is not host:port (127.0.0.1:9127, [::1]:9127, *:9127)"}));
     }
     warn_of_unserved();
     read_userlist(reader);

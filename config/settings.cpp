@@ -134,7 +134,9 @@ std::string set_while_running(Globals& to, std::string_view name, std::string_vi
 }
 
 std::optional<std::string> print_value(const Setting& setting, const Globals& from) {
-  return std::visit([&](auto member) { return print(from.*member); }, setting.member);
+  auto value = std::visit([&](auto member) { return print(from.*member); }, setting.member);
+  if (setting.secret && value && !value->empty()) return "***";
+  return value;
 }
 
 std::string_view unserved_reason(const Setting& setting, const Globals& from) {

@@ -39,6 +39,7 @@ struct Setting {
   std::string_view served_values = {};  // comma list
   std::int64_t lowest = INT32_MIN;      // bounds of integers, inclusive
   std::int64_t highest = INT32_MAX;
+  bool secret = false;                  // shown as ***
 
   bool changeable() const { return applies != Applies::restart; }
 };

@@ -18,6 +18,7 @@
 #include "proxy/net/loop_choice.h"
 #include "proxy/net/signals.h"
 #include "proxy/session/worker.h"
+#include "proxy/web/web.h"
 
 namespace pgweir {
 
@@ -70,6 +71,7 @@ class Runtime final : public Fleet, public ProcessPort {
   Console console_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::vector<Listener> listeners_;
+  Web web_;                                       // metrics_listen; ends before the workers do
   std::atomic<std::uint64_t> next_id_{1};
   std::atomic<Shutdown> shutdown_{Shutdown::no};
 };

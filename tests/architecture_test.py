@@ -21,7 +21,9 @@ MAY_INCLUDE = {
     "proxy/session": BELOW_SESSION | {"proxy/session"},
     "proxy/admin": BELOW_SESSION | {"proxy/session", "proxy/admin"},
     "proxy/net": {"proxy/core", "proxy/net"},
-    "proxy": BELOW_SESSION | {"proxy/session", "proxy/admin", "proxy/net", "proxy"},
+    # Serves what the console shows, by proxy/net's HTTP server; nothing below knows it.
+    "proxy/web": BELOW_SESSION | {"proxy/session", "proxy/admin", "proxy/net", "proxy/web"},
+    "proxy": BELOW_SESSION | {"proxy/session", "proxy/admin", "proxy/net", "proxy/web", "proxy"},
 }
 # Headers that may be included where their room as a whole may not.
 ALSO = {"proxy/net": {"proxy/session/ports.h", "protocol/bytes.h"}}
@@ -56,7 +58,7 @@ def forbidden_includes(files):
 def network_headers_outside_net(files):
     return [f"{path} includes {header}" for path, text in files.items() if room_of(path) != "proxy/net"
             for header in INCLUDE.findall(text)
-            if header.startswith("boost/asio") or header in ("openssl/ssl.h", "liburing.h")]
+            if header.startswith(("boost/asio", "boost/beast")) or header in ("openssl/ssl.h", "liburing.h")]
 
 
 def clocks_read_outside_the_loop(files):

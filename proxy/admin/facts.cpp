@@ -155,6 +155,8 @@ PoolFacts facts_of(PoolDesk& desk, const Worker& worker, const Calendar& calenda
   for (const Waiter* waiter : {pool.waiters().front(), pool.login_waiters().front()}) {
     if (waiter) facts.oldest_wait = std::max(facts.oldest_wait, calendar.since(waiter->since));
   }
+  facts.size = static_cast<std::uint64_t>(std::max(0, pool.settings.limits.pool_size));
+  facts.times = desk.times;
   facts.stats = desk.stats;
   facts.last_period = desk.last_period;
   facts.waits = desk.waits;
@@ -192,14 +194,22 @@ ActivityFacts activity_of(const ClientSession& client, const Worker& worker, con
   return facts;
 }
 
-std::vector<ActivityFacts> activity_of(const Worker& worker, const Calendar& calendar) {
-  std::vector<ActivityFacts> found;
-  const std::size_t name_place = worker.tracked().place_of("application_name");
+// Of the `limit` that have waited for or held a server longest.
+std::vector<ActivityFacts> activity_of(const Worker& worker, const Calendar& calendar, std::size_t limit) {
+  std::vector<std::pair<TimePoint, const ClientSession*>> ranks;
   worker.clients().for_each([&](const ClientSession& client) {
     const bool waits = client.phase == ClientPhase::queued;
     const bool holds = client.server && client.phase == ClientPhase::leasing;
-    if (client.route && client.desk() && (waits || holds)) found.push_back(activity_of(client, worker, calendar, name_place));
+    if (!client.route || !client.desk() || !(waits || holds)) return;
+    ranks.emplace_back(waits ? client.waiter.since : client.in_query ? client.query_since : client.idle_since, &client);
   });
+  const auto end = ranks.begin() + static_cast<std::ptrdiff_t>(std::min(limit, ranks.size()));
+  if (end != ranks.end()) {
+    std::nth_element(ranks.begin(), end, ranks.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  }
+  const std::size_t name_place = worker.tracked().place_of("application_name");
+  std::vector<ActivityFacts> found;
+  for (auto at = ranks.begin(); at != end; ++at) found.push_back(activity_of(*at->second, worker, calendar, name_place));
   return found;
 }
 
@@ -218,7 +228,7 @@ ObjectCounts count_objects(const Worker& worker) {
 
 }  // namespace
 
-WorkerFacts collect_facts(Worker& worker, Wants wants) {
+WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit) {
   WorkerFacts facts;
   const Calendar calendar(worker);
   facts.counts = count_objects(worker);
@@ -234,7 +244,7 @@ WorkerFacts collect_facts(Worker& worker, Wants wants) {
   } else if (wants == Wants::slow_queries) {
     if (const SlowRing* slow = worker.slow_statements()) facts.slow = slow->all();
   } else if (wants == Wants::activity) {
-    facts.activity = activity_of(worker, calendar);
+    facts.activity = activity_of(worker, calendar, limit);
   } else if (wants == Wants::sockets) {
     const std::size_t name_place = worker.tracked().place_of("application_name");
     const auto list = [&](const auto& one) {

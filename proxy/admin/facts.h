@@ -21,6 +21,8 @@ struct PoolFacts {
   std::uint64_t servers_active = 0, servers_idle = 0, servers_used = 0, servers_tested = 0,
                 servers_login = 0;
   Duration oldest_wait{};
+  std::uint64_t size = 0;            // pool_size; 0: unlimited
+  PoolTimes times;
   PoolStats stats;
   PoolStats last_period;
   WaitCounts waits{};
@@ -77,7 +79,7 @@ struct WorkerFacts {
   ObjectCounts counts;               // in any case
 };
 
-// On the worker's thread.
-WorkerFacts collect_facts(Worker& worker, Wants wants);
+// On the worker's thread. `limit`: so many of Wants::activity, those that last longest.
+WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit = ~std::size_t{0});
 
 }  // namespace pgweir

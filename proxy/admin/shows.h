@@ -39,6 +39,9 @@ std::span<const Show* const> shows();
 // Any case; null when there is no such table.
 const Show* find_show(std::string_view name);
 
+// What SHOW QUERIES BY <word> sorts by; null when there is no such word.
+DigestTable::Measure query_order(std::string_view word);
+
 // A setting of PostgreSQL that drivers ask for and set when they connect.
 struct FakeSetting {
   std::string_view name, value;

@@ -187,6 +187,29 @@ std::vector<DigestRow> DigestTable::copy() const {
   return rows;
 }
 
+std::vector<std::uint64_t> DigestTable::top(Measure measure, std::size_t limit) const {
+  std::vector<std::pair<double, std::uint64_t>> ranks;
+  ranks.reserve(used_);
+  for (const Slot& slot : slots_) {
+    if (slot.text && slot.stats.calls > 0) ranks.emplace_back(-measure(slot.stats), slot.id);
+  }
+  const auto end = ranks.begin() + static_cast<std::ptrdiff_t>(std::min(limit, ranks.size()));
+  std::partial_sort(ranks.begin(), end, ranks.end());
+  std::vector<std::uint64_t> ids;
+  for (auto at = ranks.begin(); at != end; ++at) ids.push_back(at->second);
+  return ids;
+}
+
+std::vector<DigestRow> DigestTable::copy(const std::vector<std::uint64_t>& ids) const {
+  std::vector<DigestRow> rows;
+  for (const Slot& slot : slots_) {
+    if (!slot.text || slot.stats.calls == 0 || !std::binary_search(ids.begin(), ids.end(), slot.id)) continue;
+    const auto& [database, user] = origins_[slot.origin];
+    rows.push_back({slot.id, slot.text, database, user, slot.stats});
+  }
+  return rows;
+}
+
 std::vector<DigestRow> merge(std::vector<std::vector<DigestRow>> tables) {
   std::vector<DigestRow> merged;
   std::map<std::tuple<std::uint64_t, std::string_view, std::string_view, std::string_view>,

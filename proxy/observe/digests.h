@@ -96,6 +96,11 @@ class DigestTable {
   void resize(std::size_t entries_max, std::size_t bytes_max);
   DigestCounters counters() const { return {used_, bytes_, evicted_}; }
   std::vector<DigestRow> copy() const;
+  // The ids of those that `measure` ranks first. Looks at all entries and copies none.
+  using Measure = double (*)(const DigestStats&);
+  std::vector<std::uint64_t> top(Measure measure, std::size_t limit) const;
+  // The rows of these; `ids` is sorted.
+  std::vector<DigestRow> copy(const std::vector<std::uint64_t>& ids) const;
 
  private:
   struct Slot {

@@ -7,6 +7,7 @@
 //   borrow.cpp       who gets which server            hand_over.cpp    servers that change workers, eviction
 //   sweep.cpp        time limits                      cancel.cpp       CancelRequests
 //   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
+//   watch.cpp        statements and waits, noted      tally.cpp        ends and logins, counted
 #pragma once
 
 #include <deque>
@@ -23,6 +24,7 @@
 #include "proxy/core/log.h"
 #include "proxy/core/version.h"
 #include "proxy/policy/prepared/sql_verb.h"
+#include "proxy/observe/tally.h"
 #include "proxy/observe/waits.h"
 #include "proxy/pool/ledger.h"
 #include "proxy/session/cancel_job.h"
@@ -135,6 +137,10 @@ class Worker final : public LoopEvents {
   // No server of it is left that must be closed.
   bool nothing_to_close(const std::string& database) const;
   const DigestTable* digests() const { return watch_ ? &watch_->digests : nullptr; }   // null: query_digests=0
+  const Tally& tally() const { return tally_; }
+  const CloseRing& closes() const { return closes_; }
+  std::vector<std::string> paused_databases() const;
+  std::vector<std::string> disabled_databases() const;
   const SlowRing* slow_statements() const { return watch_ ? &watch_->slow : nullptr; }
   WaitReason wait_reason(const PoolDesk& desk) const;   // of those who wait in it now
   void reset_queries();                        // forgets what SHOW QUERIES, SLOW_QUERIES and WAITS tell
@@ -249,6 +255,9 @@ class Worker final : public LoopEvents {
   void on_statements_gone(ServerConnection& server, Bytes body);
   bool rename_in_error(ServerConnection& server, const Piece& piece, Run& to_client);
   void resume_stalled(ClientSession& client);
+  // --- tally.cpp
+  void note_closed(const ClientSession& client, CloseReason reason, std::string_view words, std::string_view sqlstate);
+  void note_closed(const ServerConnection& server, CloseReason reason, std::string_view words);
   // --- watch.cpp
   struct Watch {
     Watch(std::size_t entries_max, std::size_t bytes_max) : digests(entries_max, bytes_max) {}
@@ -348,6 +357,8 @@ class Worker final : public LoopEvents {
   Slab<ServerConnection> servers_{Token::Kind::server};
   std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
   std::unique_ptr<Watch> watch_;               // null: query_digests=0
+  Tally tally_;
+  CloseRing closes_;
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
   using ByAge = List<ClientSession, &ClientSession::by_age>;
   ByAge logins_, idle_clients_;                // oldest first
