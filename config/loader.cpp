@@ -53,6 +53,9 @@ class Builder {
       complain_at("metrics_listen",
                   concat({"metrics_listen = ", at, " is not host:port (127.0.0.1:9127, [::1]:9127, *:9127)"}));
     }
+    if (const std::string& url = config_.globals.alert_webhook; !url.empty() && url.rfind("http://", 0) != 0) {
+      complain_at("alert_webhook", concat({"alert_webhook = ", url, " does not begin with http://"}));
+    }
     warn_of_unserved();
     read_userlist(reader);
     split_lists(config_);

@@ -273,6 +273,9 @@ std::string Runtime::open_log(const Globals& globals) {
   targets.to_syslog = globals.syslog;
   targets.syslog_ident = globals.syslog_ident;
   targets.syslog_facility = globals.syslog_facility;
+  targets.format = globals.log_format == LogFormat::json       ? log::Format::json
+                   : globals.log_format == LogFormat::postgres ? log::Format::postgres
+                                                               : log::Format::text;
   return log::open(targets);
 }
 

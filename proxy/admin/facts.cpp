@@ -169,6 +169,7 @@ ActivityFacts activity_of(const ClientSession& client, const Worker& worker, con
   ActivityFacts facts;
   facts.database = client.route->database;
   facts.user = client.route->user;
+  facts.pool_user = client.desk()->pool.user();
   facts.who = client.place;
   facts.application_name = value_of(client.parameters, name_place);
   if (!client.server) {
@@ -228,23 +229,28 @@ ObjectCounts count_objects(const Worker& worker) {
 
 }  // namespace
 
-WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit) {
+std::vector<DigestRow> with_windows(const DigestTable& digests, const std::vector<std::uint64_t>& ids) {
+  std::vector<DigestRow> rows = digests.copy(ids);
+  for (DigestRow& row : rows) row.windows = digests.windows(row.id, row.database, row.user);
+  return rows;
+}
+
+WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit, std::optional<std::uint64_t> query) {
   WorkerFacts facts;
   const Calendar calendar(worker);
   facts.counts = count_objects(worker);
-  if (wants == Wants::pools) {
+  if (wants == Wants::activity || wants == Wants::pools_and_activity) facts.activity = activity_of(worker, calendar, limit);
+  if (wants == Wants::pools || wants == Wants::pools_and_activity) {
     for (const auto& [key, desk] : worker.desks()) {
       if (!desk->removed) facts.pools.push_back(facts_of(*desk, worker, calendar));
     }
   } else if (wants == Wants::queries) {
     if (const DigestTable* digests = worker.digests()) {
-      facts.queries = digests->copy();
+      facts.queries = query ? with_windows(*digests, {*query}) : digests->copy();
       facts.query_counters = digests->counters();
     }
   } else if (wants == Wants::slow_queries) {
     if (const SlowRing* slow = worker.slow_statements()) facts.slow = slow->all();
-  } else if (wants == Wants::activity) {
-    facts.activity = activity_of(worker, calendar, limit);
   } else if (wants == Wants::sockets) {
     const std::size_t name_place = worker.tracked().place_of("application_name");
     const auto list = [&](const auto& one) {

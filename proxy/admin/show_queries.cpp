@@ -161,10 +161,21 @@ void tell(std::vector<Row>& rows, const DigestRow& row) {
   }
 }
 
+void tell_windows(std::vector<Row>& rows, const DigestRow& row) {
+  for (const WindowShare& w : row.windows) {
+    const auto part = [&](TimePart which) { return w.parts_ms[static_cast<std::size_t>(which)]; };
+    rows.push_back({"window to " + print_time(w.until),
+                    fmt::format("calls {}, mean {:.3f} ms, total {:.3f}, queue {:.3f}, server {:.3f}, stream {:.3f}, client {:.3f}, "
+                                "rows {}, errors {}", w.calls, w.total_ms / static_cast<double>(w.calls), w.total_ms,
+                                part(TimePart::queue), part(TimePart::server), part(TimePart::stream), part(TimePart::client),
+                                w.rows, w.errors)});
+  }
+}
+
 std::vector<Row> query_rows(const ShowContext& context) {
   std::vector<Row> rows;
   for (const DigestRow& row : merged(context)) {
-    if (id_text(row.id) == context.words[0]) tell(rows, row);
+    if (id_text(row.id) == context.words[0]) tell(rows, row), tell_windows(rows, row);
   }
   return rows;
 }

@@ -24,23 +24,19 @@ void Worker::settle_watch() {
   }
 }
 
+void Worker::close_window_if_over() {
+  const Globals& globals = config_->globals;
+  if (watch_) watch_->digests.turn_window(loop_.wall_now(), globals.query_window, static_cast<std::size_t>(globals.query_windows));
+}
+
 void Worker::on_statement_over(ServerConnection& server, unsigned count) {
-  const int threshold_ms = config_->globals.log_min_duration_statement;
   server.clock.on_finished(count, loop_.now(), [&](const policy::StatementClock::Finished& done) {
     if (watch_ && server.client) note_statement(server, *server.client, done);
-    if (threshold_ms < 0 || done.took < milliseconds(threshold_ms) || !server.client) return;
-    const double ms = static_cast<double>(count_us(done.took)) / 1000;
-    const double waited_ms = static_cast<double>(count_us(server.client->last_wait)) / 1000;
+    if (!server.client || !wants_log(done.took)) return;
     // PostgreSQL sends what a pipeline answers at its Sync: the time may be that of the statements behind it.
     const std::size_t behind = server.clock.in_flight() - std::min<std::size_t>(count, server.clock.in_flight());
     const std::string more = behind > 0 ? fmt::format(", {} more statements in its pipeline", behind) : std::string{};
-    if (done.simple) {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  statement: {}  (waited {:.3f} ms{})", ms,
-                 done.text, waited_ms, more);
-    } else {
-      log_client(log::Level::log, *server.client, "duration: {:.3f} ms  execute {}: {}  (waited {:.3f} ms{})", ms,
-                 done.name.empty() ? "<unnamed>" : done.name, done.text, waited_ms, more);
-    }
+    log_statement(server, *server.client, done, more);
   });
   if (server.client) server.client->last_wait = {};
 }

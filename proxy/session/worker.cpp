@@ -187,7 +187,7 @@ void Worker::end_client(ClientSession& client, CloseReason reason, const std::st
   const bool cut = held && held->framer.passing() && !held->swallowing;
   if (row.tell_client && client.stream && !cut) {
     Buffer message;
-    compose::error_response(message, "FATAL", sqlstate.empty() ? row.sqlstate : sqlstate, words);
+    compose::error_response(message, "FATAL", sqlstate.empty() ? row.sqlstate : sqlstate, words, farewell_detail_);
     (void)client.outbox.send(*client.stream, message);
   }
   client.close_reason = reason;

@@ -8,6 +8,7 @@
 //   sweep.cpp        time limits                      cancel.cpp       CancelRequests
 //   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
 //   watch.cpp        statements and waits, noted      tally.cpp        ends and logins, counted
+//   slow_log.cpp     the log of statements
 #pragma once
 
 #include <deque>
@@ -267,8 +268,14 @@ class Worker final : public LoopEvents {
   void settle_watch();                         // as query_digests says
   void on_statement_over(ServerConnection& server, unsigned count);
   void note_statement(ServerConnection& server, ClientSession& client, const policy::StatementClock::Finished& done);
+  void close_window_if_over();
   void note_slow(const ServerConnection& server, const ClientSession& client, const Execution& run);
   void note_wait(const ClientSession& client, bool served);
+  std::string wait_detail(const PoolDesk& desk);   // wait_detail.cpp
+  // --- slow_log.cpp
+  bool wants_log(Duration took);
+  void log_statement(const ServerConnection& server, const ClientSession& client,
+                     const policy::StatementClock::Finished& done, const std::string& more);
 
   // --- pooling (borrow.cpp, hand_over.cpp)
   bool borrow(ClientSession& client);          // true: it holds a server that is ready
@@ -359,6 +366,7 @@ class Worker final : public LoopEvents {
   std::unique_ptr<Watch> watch_;               // null: query_digests=0
   Tally tally_;
   CloseRing closes_;
+  std::string farewell_detail_;                // DETAIL of what end_client() tells
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
   using ByAge = List<ClientSession, &ClientSession::by_age>;
   ByAge logins_, idle_clients_;                // oldest first

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "protocol/sql/digest.h"
+#include "proxy/core/log.h"
 #include "proxy/web/web.h"
 
 namespace pgweir {
@@ -77,10 +78,17 @@ json::object told(const DigestRow& row) {
     buckets.push_back(json::array{static_cast<double>(Histogram::floor_of(i)) / 1000,
                                   static_cast<double>(Histogram::floor_of(i + 1)) / 1000, counts[i]});
   }
+  json::array windows;
+  for (const WindowShare& share : row.windows) {
+    json::object one{{"from", epoch_ms(share.from)}, {"at", epoch_ms(share.until)}, {"calls", share.calls}, {"errors", share.errors},
+                     {"rows", share.rows}, {"total_ms", share.total_ms}, {"mean_ms", share.total_ms / static_cast<double>(share.calls)}};
+    for (std::size_t i = 0; i < time_parts; ++i) one[std::string(names[i]) + "_ms"] = share.parts_ms[i];
+    windows.push_back(std::move(one));
+  }
   return {{"queryid", fmt::format("{:016x}", row.id)}, {"query", sql::readable(*row.text)}, {"database", row.database},
           {"user", row.user}, {"calls", s.calls}, {"rows", s.rows}, {"errors", s.errors}, {"last_sqlstate", s.last_sqlstate.data()},
           {"bytes_in", s.bytes_in}, {"bytes_out", s.bytes_out}, {"first_seen", epoch_ms(s.first_seen)}, {"last_seen", epoch_ms(s.last_seen)},
-          {"time", spread_of(s.total)}, {"parts", std::move(parts)}, {"histogram", std::move(buckets)},
+          {"time", spread_of(s.total)}, {"parts", std::move(parts)}, {"histogram", std::move(buckets)}, {"windows", std::move(windows)},
           {"longest", json::object{{"took_ms", ms(s.longest.took)}, {"at", epoch_ms(s.longest.at)}, {"by", s.longest.who}, {"server_pid", s.longest.server_pid}}}};
 }
 
@@ -140,6 +148,22 @@ void Web::api_overview(Reply reply) {
   });
 }
 
+// To the log and to the webhook, with what clients wait for and who makes them wait.
+void Web::tell(const AlertChange& change, const SnapshotPtr& snapshot) {
+  const std::string_view name = name_of(change.kind);
+  if (change.firing) log::line(log::Level::warning, "alert {}: {}", name, change.text);
+  else log::line(log::Level::log, "alert {} is over", name);
+  const std::string& url = config_->globals.alert_webhook;
+  if (url.empty()) return;
+  const ShowContext context = snapshot->context(ledger_, version_);
+  json::object body{{"alert", name}, {"state", change.firing ? "firing" : "over"}, {"text", change.firing ? change.text : ""},
+                    {"at", epoch_ms(snapshot->at)}, {"pooler", "pgweir " + version_},
+                    {"waits", rows_of(*find_show("waits"), context)}, {"pools", rows_of(*find_show("pools"), context)}};
+  server_.send_post(url, json::serialize(body), [url](const std::string& error) {
+    if (!error.empty()) log::line(log::Level::error, "alert_webhook {}: {}", url, error);
+  });
+}
+
 void Web::api_history(const std::string& query, Reply reply) {
   json::array points;
   for (const Interval& one : history_.last(number_in(parameter(query, "seconds"), 900, 10, 3600), 240)) {
@@ -179,6 +203,7 @@ void Web::api_query(const std::string& text, Reply reply) {
   Question question;
   question.wants = Wants::queries;
   question.ids = {id};
+  question.windows = true;
   ask(std::move(question), [reply](const SnapshotPtr& snapshot) {
     std::vector<std::vector<DigestRow>> found;
     for (const WorkerFacts& worker : snapshot->workers) found.push_back(worker.queries);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "proxy/core/utf8.h"
+
 namespace pgweir {
 
 void Exposition::family(std::string_view name, std::string_view type, std::string_view help) {
@@ -18,28 +20,6 @@ void Exposition::begin(std::string_view suffix) {
   labelled_ = false;
 }
 
-namespace {
-
-// Length of the UTF-8 character that `text` begins with; 0: none that Unicode knows.
-std::size_t character(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto more = [&](std::size_t i) { return (byte(i) & 0xc0u) == 0x80; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first < 0xe0) return more(1) ? 2 : 0;
-  if (first >= 0xe0 && first < 0xf0) {
-    const bool overlong = first == 0xe0 && byte(1) < 0xa0, surrogate = first == 0xed && byte(1) >= 0xa0;
-    return more(1) && more(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (first >= 0xf0 && first < 0xf5) {
-    const bool outside = (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90);
-    return more(1) && more(2) && more(3) && !outside ? 4 : 0;
-  }
-  return 0;
-}
-
-}  // namespace
-
 // Names and statements come from clients: backslash, quote and line end are escaped. One label that is not UTF-8 would
 // cost Prometheus the whole page, so that such bytes become question marks, as control characters do.
 void Exposition::label(std::string_view name, std::string_view value) {
@@ -49,7 +29,7 @@ void Exposition::label(std::string_view name, std::string_view value) {
   text_ += "=\"";
   while (!value.empty()) {
     const char c = value.front();
-    const std::size_t length = character(value);
+    const std::size_t length = utf8_length(value);
     if (c == '\\' || c == '"') text_ += '\\', text_ += c;
     else if (c == '\n') text_ += "\\n";
     else if (length == 0 || static_cast<unsigned char>(c) < 0x20) text_ += '?';

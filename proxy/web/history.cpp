@@ -59,7 +59,7 @@ std::vector<Interval> History::last(std::int64_t length, std::size_t points) con
   const auto first = std::lower_bound(samples_.begin(), samples_.end(), begin,
                                       [](const Sample& sample, TimePoint when) { return sample.now < when; });
   auto from = static_cast<std::size_t>(first - samples_.begin());
-  const std::size_t step = std::max<std::size_t>(1, (samples_.size() - from + points - 1) / points);
+  const std::size_t step = std::max<std::size_t>(1, (samples_.size() - 1 - from + points - 1) / points);
   // Steps end at the newest sample, so that the newest point is never a shorter one.
   from += (samples_.size() - 1 - from) % step;
   for (; from + step < samples_.size(); from += step) result.push_back(between(samples_[from], samples_[from + step]));

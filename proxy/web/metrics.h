@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "proxy/web/alerts.h"
 #include "proxy/web/exposition.h"
 #include "proxy/web/snapshot.h"
 
@@ -14,6 +15,7 @@ void tell_exporter_metrics(Exposition& out, const Snapshot& snapshot, const Ledg
 
 // What nobody else measures: histograms of queue, query and transaction time, errors, closes, waits, saturation.
 void tell_own_metrics(Exposition& out, const Snapshot& snapshot, const Ledger& ledger);
+void tell_alert_metrics(Exposition& out, const Alerts& alerts);
 // The classes of statements in `queries` (Wants::queries), no more than metrics_queries of them.
 void tell_query_metrics(Exposition& out, const Snapshot& queries);
 

@@ -124,6 +124,19 @@ void tell_own_metrics(Exposition& out, const Snapshot& snapshot, const Ledger&) 
   tell_tally(out, snapshot.tally);
 }
 
+void tell_alert_metrics(Exposition& out, const Alerts& alerts) {
+  out.family("pgweir_alert_firing", "gauge", "1 while the alert holds");
+  for (std::size_t i = 0; i < alert_kinds; ++i) {
+    const auto kind = static_cast<AlertKind>(i);
+    out.sample({{"alert", name_of(kind)}}, alerts.firing(kind) ? 1 : 0);
+  }
+  out.family("pgweir_alerts_total", "counter", "How often each alert has begun");
+  for (std::size_t i = 0; i < alert_kinds; ++i) {
+    const auto kind = static_cast<AlertKind>(i);
+    out.sample({{"alert", name_of(kind)}}, static_cast<double>(alerts.count(kind)));
+  }
+}
+
 void tell_query_metrics(Exposition& out, const Snapshot& queries) {
   std::vector<std::vector<DigestRow>> tables;
   DigestCounters counters;

@@ -77,7 +77,7 @@ Part collect(Worker& worker, const Question& question) {
   if (!digests) return part;
   part.facts.query_counters = digests->counters();
   if (question.by) part.top = digests->top(question.by, question.limit);
-  else part.facts.queries = digests->copy(question.ids);
+  else part.facts.queries = question.windows ? with_windows(*digests, question.ids) : digests->copy(question.ids);
   return part;
 }
 

@@ -49,6 +49,7 @@ struct Question {
   std::size_t limit = 0;
   // ... or these, when `by` is null.
   std::vector<std::uint64_t> ids;
+  bool windows = false;  // with their history
 };
 
 // Asks all workers; `done` gets the answer on one of their threads, and has to leave it at once. Never called when

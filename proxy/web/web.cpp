@@ -36,6 +36,11 @@ void Web::stop() { server_.stop(); }
 
 void Web::put_in_force(std::shared_ptr<const Config> config) {
   config_ = std::move(config);
+  listen();
+  if (!sampling_ && wants_samples()) sampling_ = true, sample();
+}
+
+void Web::listen() {
   const std::string& wanted = config_->globals.metrics_listen;
   if (wanted == listening_on_) return;
   listening_on_ = wanted;
@@ -52,7 +57,6 @@ void Web::put_in_force(std::shared_ptr<const Config> config) {
   }
   log::line(log::Level::log, "metrics and page on http://{}/{}", wanted,
             config_->globals.metrics_password.empty() ? "" : " (with a password)");
-  if (!sampling_) sampling_ = true, sample();
 }
 
 // --- requests
@@ -118,6 +122,7 @@ void Web::metrics(Reply reply) {
     auto out = std::make_shared<Exposition>();
     tell_exporter_metrics(*out, *snapshot, ledger_, version_);
     tell_own_metrics(*out, *snapshot, ledger_);
+    tell_alert_metrics(*out, alerts_);
     const auto finish = [reply, out] { reply({200, "text/plain; version=0.0.4; charset=utf-8", out->text(), {}}); };
     const int queries = snapshot->config->globals.metrics_queries;
     if (queries == 0 || !snapshot->config->globals.query_digests) return finish();
@@ -152,13 +157,22 @@ void Web::ask_for_pools(Told told) {
   });
 }
 
+bool Web::wants_samples() const { return !listening_on_.empty() || Alerts::wanted(config_->globals); }
+
 void Web::sample() {
-  if (listening_on_.empty()) {
+  if (!wants_samples()) {
     sampling_ = false;
     return;
   }
   ask_for_pools([this](const SnapshotPtr& snapshot) {
     history_.add(sample_of(*snapshot));
+    if (auto changes = alerts_.judge(*snapshot, history_.last(60)); !changes.empty()) {
+      Question evidence;
+      evidence.wants = Wants::pools_and_activity;
+      ask(std::move(evidence), [this, changes = std::move(changes)](const SnapshotPtr& found) {
+        for (const AlertChange& change : changes) tell(change, found);
+      });
+    }
     server_.after(History::period, [this] { sample(); });
   });
 }

@@ -10,6 +10,7 @@
 
 #include "proxy/net/http_server.h"
 #include "proxy/session/worker.h"
+#include "proxy/web/alerts.h"
 #include "proxy/web/history.h"
 #include "proxy/web/sign_in.h"
 #include "proxy/web/snapshot.h"
@@ -37,6 +38,7 @@ class Web {
 
   // --- web.cpp
   void put_in_force(std::shared_ptr<const Config> config);
+  void listen();
   void answer(const HttpRequest& request, Reply reply);
   void route(const HttpRequest& request, Reply reply);
   void health(Reply reply, bool ready);
@@ -48,6 +50,8 @@ class Web {
   // share it.
   void ask_for_pools(Told told);
   void sample();
+  bool wants_samples() const;
+  void tell(const AlertChange& change, const SnapshotPtr& snapshot);
 
   // --- api.cpp
   void api(const HttpRequest& request, Reply reply);
@@ -69,6 +73,7 @@ class Web {
   HttpServer server_;
   SignIn sessions_;
   History history_;
+  Alerts alerts_;
   SnapshotPtr pools_;               // the last answer to ask_for_pools()
   TimePoint pools_at_{};
   std::vector<Told> pools_waiters_; // not empty: an answer is under way
