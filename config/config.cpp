@@ -53,6 +53,11 @@ constexpr std::array event_loops{
     Named<EventLoop>{"io_uring", EventLoop::io_uring},
     Named<EventLoop>{"epoll", EventLoop::epoll},
 };
+constexpr std::array log_formats{
+    Named<LogFormat>{"text", LogFormat::text},
+    Named<LogFormat>{"json", LogFormat::json},
+    Named<LogFormat>{"postgres", LogFormat::postgres},
+};
 constexpr std::array load_balance_ways{
     Named<LoadBalanceHosts>{"round-robin", LoadBalanceHosts::round_robin},
     Named<LoadBalanceHosts>{"disable", LoadBalanceHosts::disable},
@@ -140,6 +145,9 @@ std::optional<SslMode> ssl_mode_named(std::string_view text) {
 std::optional<EventLoop> event_loop_named(std::string_view text) {
   return find_value(event_loops, text);
 }
+std::optional<LogFormat> log_format_named(std::string_view text) {
+  return find_value(log_formats, text);
+}
 std::optional<LoadBalanceHosts> load_balance_hosts_named(std::string_view text) {
   return find_value(load_balance_ways, text);
 }
@@ -155,6 +163,9 @@ std::string_view name_of(SslMode mode) {
 }
 std::string_view name_of(EventLoop loop) {
   return find_name(event_loops, loop);
+}
+std::string_view name_of(LogFormat format) {
+  return find_name(log_formats, format);
 }
 std::string_view name_of(LoadBalanceHosts way) {
   return find_name(load_balance_ways, way);

@@ -118,6 +118,8 @@ std::string_view name_of(PoolMode mode);
 std::string_view name_of(AuthType type);
 std::string_view name_of(SslMode mode);
 std::string_view name_of(EventLoop loop);
+std::optional<LogFormat> log_format_named(std::string_view text);
+std::string_view name_of(LogFormat format);
 std::string_view name_of(LoadBalanceHosts way);
 
 }  // namespace pgweir

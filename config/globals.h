@@ -29,11 +29,21 @@ enum class AuthType : std::uint8_t {
 };
 enum class SslMode : std::uint8_t { disable, allow, prefer, require, verify_ca, verify_full };
 
+// How lines are logged: PgBouncer's way, as one JSON object each, or PostgreSQL's way with
+// log_line_prefix = '%m [%p]: user=%u,db=%d,app=%a,client=%h '.
+enum class LogFormat : std::uint8_t { text, json, postgres };
 enum class EventLoop : std::uint8_t { automatic, io_uring, epoll };
 
 // A missing optional means "none", which SHOW CONFIG prints as NULL.
 struct Globals {
   std::string admin_users;
+  int alert_login_failures = 0;  // per minute; this and the other alerts: 0 is off
+  int alert_pool_use = 0;        // percent of pool_size
+  Micros alert_pool_use_time{};
+  int alert_slow_100ms = 0;  // queries per second
+  int alert_slow_1s = 0;     // queries per second
+  Micros alert_wait_p99{};
+  std::string alert_webhook;  // http://...; empty: none
   bool application_name_add_host = false;
   std::optional<std::string> auth_dbname;
   std::optional<std::string> auth_file;
@@ -71,8 +81,11 @@ struct Globals {
   int listen_port = 0;
   bool log_connections = false;
   bool log_disconnections = false;
+  LogFormat log_format{};
+  int log_min_duration_sample = 0;     // milliseconds; -1: off
   int log_min_duration_statement = 0;  // milliseconds; -1: off, 0: every statement
   bool log_pooler_errors = false;
+  double log_statement_sample_rate = 0;  // 0 to 1
   bool log_stats = false;
   std::string logfile;
   std::string login_notify_message;
@@ -83,6 +96,9 @@ struct Globals {
   int max_prepared_statements = 0;   // 0: tracking off
   int max_user_client_connections = 0;
   int max_user_connections = 0;
+  std::string metrics_listen;    // host:port; empty: off
+  std::string metrics_password;  // empty: none is asked for
+  int metrics_queries = 0;       // classes of statements in /metrics
   int min_pool_size = 0;
   int peer_id = 0;  // 0: peering off
   std::string pidfile;
@@ -92,6 +108,8 @@ struct Globals {
   bool query_digests = false;
   int query_digests_max = 0;  // entries
   Micros query_timeout{};
+  Micros query_window{};  // of the history of statements; 0: none is kept
+  int query_windows = 0;
   int query_wait_notify = 0;  // seconds; 0: off
   Micros query_wait_timeout{};
   int reserve_pool_size = 0;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "config/connstr.h"
+#include "config/host_port.h"
 #include "config/settings.h"
 #include "config/text.h"
 #include "config/userlist.h"
@@ -49,6 +50,13 @@ class Builder {
                   "cannot use the reserved \"pgbouncer\" database as an auth_dbname");
     }
     check_cert_auth();
+    if (const std::string& at = config_.globals.metrics_listen; !at.empty() && !read_host_port(at)) {
+      complain_at("metrics_listen",
+                  concat({"metrics_listen = ", at, " is not host:port (127.0.0.1:9127, [::1]:9127, *:9127)"}));
+    }
+    if (const std::string& url = config_.globals.alert_webhook; !url.empty() && url.rfind("http://", 0) != 0) {
+      complain_at("alert_webhook", concat({"alert_webhook = ", url, " does not begin with http://"}));
+    }
     warn_of_unserved();
     read_userlist(reader);
     read_hba(reader);

@@ -1,6 +1,7 @@
 #include "config/settings.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 
 #include "config/config.h"
@@ -64,6 +65,26 @@ bool read(const Setting&, std::string_view text, EventLoop& out) {
   return take(event_loop_named(text), out);
 }
 
+bool read(const Setting&, std::string_view text, LogFormat& out) {
+  return take(log_format_named(text), out);
+}
+// A share: 0 to 1.
+bool read(const Setting&, std::string_view text, double& out) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0 && value <= 1)) return false;
+  out = value;
+  return true;
+}
+
+std::optional<std::string> print(LogFormat value) {
+  return std::string(name_of(value));
+}
+std::optional<std::string> print(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
 std::optional<std::string> print(int value) {
   return std::to_string(value);
 }
@@ -134,7 +155,9 @@ std::string set_while_running(Globals& to, std::string_view name, std::string_vi
 }
 
 std::optional<std::string> print_value(const Setting& setting, const Globals& from) {
-  return std::visit([&](auto member) { return print(from.*member); }, setting.member);
+  auto value = std::visit([&](auto member) { return print(from.*member); }, setting.member);
+  if (setting.secret && value && !value->empty()) return "***";
+  return value;
 }
 
 std::string_view unserved_reason(const Setting& setting, const Globals& from) {

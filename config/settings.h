@@ -24,7 +24,8 @@ enum class Applies : std::uint8_t {
 using SettingMember =
     std::variant<int Globals::*, std::int64_t Globals::*, bool Globals::*, std::string Globals::*,
                  std::optional<std::string> Globals::*, Micros Globals::*, PoolMode Globals::*,
-                 AuthType Globals::*, SslMode Globals::*, EventLoop Globals::*>;
+                 AuthType Globals::*, SslMode Globals::*, EventLoop Globals::*, LogFormat Globals::*,
+                 double Globals::*>;
 
 struct Setting {
   std::string_view name;
@@ -39,6 +40,7 @@ struct Setting {
   std::string_view served_values = {};  // comma list
   std::int64_t lowest = INT32_MIN;      // bounds of integers, inclusive
   std::int64_t highest = INT32_MAX;
+  bool secret = false;                  // shown as ***
 
   bool changeable() const { return applies != Applies::restart; }
 };

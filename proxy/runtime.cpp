@@ -65,7 +65,8 @@ Runtime::Runtime(std::shared_ptr<const Config> config, bool quiet, int verbose)
       credentials_(random_bytes(32)),
       tracked_(config_->globals.track_extra_parameters),
       ledger_(std::make_unique<Ledger>(worker_count(*config_))),
-      console_(*this) {
+      console_(*this),
+      web_(*this, *ledger_, PGWEIR_VERSION) {
   if (const std::string error = open_log(config_->globals); !error.empty()) log::line(log::Level::error, "{}", error);
   std::string no_uring;
   loop_kind_ = choose_loop(name_of(config_->globals.event_loop), no_uring);
@@ -121,7 +122,9 @@ void Runtime::run() {
   control_.on_signal([this](int signal) { on_signal(signal); });
   log::line(log::Level::log, "process up: {}", description());
   for (auto& core : cores_) core->thread = std::thread([&loop = core->loop] { loop.run(); });
+  web_.start(config_);
   control_.run();
+  web_.stop();
   for (auto& core : cores_) core->loop.stop();
   for (auto& core : cores_) core->thread.join();
   listeners_.clear();
@@ -231,6 +234,7 @@ void Runtime::put_in_force(std::shared_ptr<const Config> fresh, const Changes& c
   config_ = std::move(fresh);
   if (const std::string error = open_log(config_->globals); !error.empty()) log::line(log::Level::error, "{}", error);
   resolver_.set_times({config_->globals.dns_max_ttl, config_->globals.dns_nxdomain_ttl});
+  web_.apply(config_);
   for (unsigned i = 0; i < size(); ++i) {
     Core& core = *cores_[i];
     core.loop.mailbox()->post([&core, options = socket_options(), tls = tls_] {
@@ -311,6 +315,9 @@ std::string Runtime::open_log(const Globals& globals) {
   targets.to_syslog = globals.syslog;
   targets.syslog_ident = globals.syslog_ident;
   targets.syslog_facility = globals.syslog_facility;
+  targets.format = globals.log_format == LogFormat::json       ? log::Format::json
+                   : globals.log_format == LogFormat::postgres ? log::Format::postgres
+                                                               : log::Format::text;
   return log::open(targets);
 }
 

@@ -20,6 +20,7 @@
 #include "proxy/net/signals.h"
 #include "proxy/session/worker.h"
 #include "proxy/tls_setup.h"
+#include "proxy/web/web.h"
 
 namespace pgweir {
 
@@ -76,6 +77,7 @@ class Runtime final : public Fleet, public ProcessPort {
   std::vector<std::unique_ptr<Core>> cores_;
   ProofThreads proofs_;                           // stops before the cores that hear its answers go
   std::vector<Listener> listeners_;
+  Web web_;                                       // metrics_listen; ends before the workers do
   std::atomic<std::uint64_t> next_id_{1};
   std::atomic<Shutdown> shutdown_{Shutdown::no};
 };

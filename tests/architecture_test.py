@@ -23,7 +23,9 @@ MAY_INCLUDE = {
     "proxy/net": {"proxy/core", "proxy/net"},
     # Slow proofs on threads of their own: the core sees them through session/proof_port.h only.
     "proxy/auth": {"config", "proxy/auth"},
-    "proxy": BELOW_SESSION | {"proxy/session", "proxy/admin", "proxy/net", "proxy/auth", "proxy"},
+    # Serves what the console shows, by proxy/net's HTTP server; nothing below knows it.
+    "proxy/web": BELOW_SESSION | {"proxy/session", "proxy/admin", "proxy/net", "proxy/web"},
+    "proxy": BELOW_SESSION | {"proxy/session", "proxy/admin", "proxy/net", "proxy/auth", "proxy/web", "proxy"},
 }
 # Headers that may be included where their room as a whole may not.
 ALSO = {"proxy/net": {"proxy/session/ports.h", "protocol/bytes.h"}, "proxy/auth": {"proxy/session/proof_port.h"}}
@@ -58,7 +60,7 @@ def forbidden_includes(files):
 def network_headers_outside_net(files):
     return [f"{path} includes {header}" for path, text in files.items() if room_of(path) != "proxy/net"
             for header in INCLUDE.findall(text)
-            if header.startswith("boost/asio") or header in ("openssl/ssl.h", "liburing.h")]
+            if header.startswith(("boost/asio", "boost/beast")) or header in ("openssl/ssl.h", "liburing.h")]
 
 
 def clocks_read_outside_the_loop(files):

@@ -1,6 +1,7 @@
 #include "proxy/admin/console.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
@@ -190,6 +191,18 @@ ShowContext Console::context_for(Worker& worker, const std::vector<WorkerFacts>&
   return context;
 }
 
+namespace {
+
+// SHOW QUERY is about one; what is no id fits none.
+std::optional<std::uint64_t> query_asked_for(const Show& table, const std::vector<std::string>& words) {
+  if (&table != &show_query || words.empty()) return std::nullopt;
+  std::uint64_t id = 0;
+  std::from_chars(words[0].data(), words[0].data() + words[0].size(), id, 16);
+  return id;
+}
+
+}  // namespace
+
 Console::Answer Console::show(Order& order) {
   if (!order.command.argument) return {Answer::Kind::refused, ""};
   const std::string name = lower_case(*order.command.argument);
@@ -212,7 +225,10 @@ Console::Answer Console::show(Order& order) {
   if (table->understands ? !table->understands(words) : !words.empty()) return {Answer::Kind::refused, ""};
   const std::uint64_t number = begin_wait(order.worker, order.client);
   gather<WorkerFacts>(
-      order.worker, [table](Worker& worker) { return collect_facts(worker, table->wants); },
+      order.worker,
+      [table, query = query_asked_for(*table, words)](Worker& worker) {
+        return collect_facts(worker, table->wants, ~std::size_t{0}, query);
+      },
       [this, table, words, token = order.client.token, number](Worker& worker,
                                                         std::vector<WorkerFacts> facts) {
         ClientSession* client = waiting(worker, token, number);

@@ -158,6 +158,8 @@ PoolFacts facts_of(PoolDesk& desk, const Worker& worker, const Calendar& calenda
   for (const Waiter* waiter : {pool.waiters().front(), pool.login_waiters().front()}) {
     if (waiter) facts.oldest_wait = std::max(facts.oldest_wait, calendar.since(waiter->since));
   }
+  facts.size = static_cast<std::uint64_t>(std::max(0, pool.settings.limits.pool_size));
+  facts.times = desk.times;
   facts.stats = desk.stats;
   facts.last_period = desk.last_period;
   facts.waits = desk.waits;
@@ -170,6 +172,7 @@ ActivityFacts activity_of(const ClientSession& client, const Worker& worker, con
   ActivityFacts facts;
   facts.database = client.route->database;
   facts.user = client.route->user;
+  facts.pool_user = client.desk()->pool.user();
   facts.who = client.place;
   facts.application_name = value_of(client.parameters, name_place);
   if (!client.server) {
@@ -195,14 +198,22 @@ ActivityFacts activity_of(const ClientSession& client, const Worker& worker, con
   return facts;
 }
 
-std::vector<ActivityFacts> activity_of(const Worker& worker, const Calendar& calendar) {
-  std::vector<ActivityFacts> found;
-  const std::size_t name_place = worker.tracked().place_of("application_name");
+// Of the `limit` that have waited for or held a server longest.
+std::vector<ActivityFacts> activity_of(const Worker& worker, const Calendar& calendar, std::size_t limit) {
+  std::vector<std::pair<TimePoint, const ClientSession*>> ranks;
   worker.clients().for_each([&](const ClientSession& client) {
     const bool waits = client.phase == ClientPhase::queued;
     const bool holds = client.server && client.phase == ClientPhase::leasing;
-    if (client.route && client.desk() && (waits || holds)) found.push_back(activity_of(client, worker, calendar, name_place));
+    if (!client.route || !client.desk() || !(waits || holds)) return;
+    ranks.emplace_back(waits ? client.waiter.since : client.in_query ? client.query_since : client.idle_since, &client);
   });
+  const auto end = ranks.begin() + static_cast<std::ptrdiff_t>(std::min(limit, ranks.size()));
+  if (end != ranks.end()) {
+    std::nth_element(ranks.begin(), end, ranks.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  }
+  const std::size_t name_place = worker.tracked().place_of("application_name");
+  std::vector<ActivityFacts> found;
+  for (auto at = ranks.begin(); at != end; ++at) found.push_back(activity_of(*at->second, worker, calendar, name_place));
   return found;
 }
 
@@ -229,24 +240,29 @@ StatementFacts statement_facts(const Worker& worker) {
 
 }  // namespace
 
-WorkerFacts collect_facts(Worker& worker, Wants wants) {
+std::vector<DigestRow> with_windows(const DigestTable& digests, const std::vector<std::uint64_t>& ids) {
+  std::vector<DigestRow> rows = digests.copy(ids);
+  for (DigestRow& row : rows) row.windows = digests.windows(row.id, row.database, row.user);
+  return rows;
+}
+
+WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit, std::optional<std::uint64_t> query) {
   WorkerFacts facts;
   const Calendar calendar(worker);
   facts.counts = count_objects(worker);
   facts.statements = statement_facts(worker);
-  if (wants == Wants::pools) {
+  if (wants == Wants::activity || wants == Wants::pools_and_activity) facts.activity = activity_of(worker, calendar, limit);
+  if (wants == Wants::pools || wants == Wants::pools_and_activity) {
     for (const auto& [key, desk] : worker.desks()) {
       if (!desk->removed) facts.pools.push_back(facts_of(*desk, worker, calendar));
     }
   } else if (wants == Wants::queries) {
     if (const DigestTable* digests = worker.digests()) {
-      facts.queries = digests->copy();
+      facts.queries = query ? with_windows(*digests, {*query}) : digests->copy();
       facts.query_counters = digests->counters();
     }
   } else if (wants == Wants::slow_queries) {
     if (const SlowRing* slow = worker.slow_statements()) facts.slow = slow->all();
-  } else if (wants == Wants::activity) {
-    facts.activity = activity_of(worker, calendar);
   } else if (wants == Wants::sockets) {
     const std::size_t name_place = worker.tracked().place_of("application_name");
     const auto list = [&](const auto& one) {

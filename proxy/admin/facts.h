@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,8 @@ struct PoolFacts {
   std::uint64_t servers_active = 0, servers_idle = 0, servers_used = 0, servers_tested = 0,
                 servers_login = 0;
   Duration oldest_wait{};
+  std::uint64_t size = 0;            // pool_size; 0: unlimited
+  PoolTimes times;
   PoolStats stats;
   PoolStats last_period;
   WaitCounts waits{};
@@ -55,11 +58,12 @@ struct ObjectCounts {
 };
 
 // What a table wants to be collected.
-enum class Wants : std::uint8_t { nothing, pools, sockets, queries, slow_queries, activity };
+enum class Wants : std::uint8_t { nothing, pools, sockets, queries, slow_queries, activity, pools_and_activity };
 
 // What a server does for its client, or a client that waits for one.
 struct ActivityFacts {
   std::string database, user, who, application_name;
+  std::string pool_user;           // as whom its servers log in
   std::uint32_t server_pid = 0;    // 0: it has none
   std::string_view state;          // active, idle in transaction, waiting
   std::string_view wait_reason;    // of those who wait
@@ -87,7 +91,10 @@ struct WorkerFacts {
   StatementFacts statements;         // in any case
 };
 
-// On the worker's thread.
-WorkerFacts collect_facts(Worker& worker, Wants wants);
+// On the worker's thread. `limit`: so many of Wants::activity, those that last longest.
+// `query`: of Wants::queries this one only, with its windows.
+WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit = ~std::size_t{0},
+                          std::optional<std::uint64_t> query = {});
+std::vector<DigestRow> with_windows(const DigestTable& digests, const std::vector<std::uint64_t>& ids);
 
 }  // namespace pgweir

@@ -48,7 +48,7 @@ constexpr std::size_t rows_default = 100;
 Cell ms(double value) { return fmt::format("{:.3f}", value); }
 std::string id_text(std::uint64_t id) { return fmt::format("{:016x}", id); }
 
-using Measure = double (*)(const DigestStats&);
+using Measure = DigestTable::Measure;
 struct Order {
   std::string_view word;
   Measure measure;
@@ -76,9 +76,8 @@ std::optional<Request> read_request(std::span<const std::string> words) {
   for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
     const std::string& value = words[i + 1];
     if (words[i] == "by") {
-      const auto found = std::find_if(std::begin(orders), std::end(orders), [&](const Order& o) { return o.word == value; });
-      if (found == std::end(orders)) return std::nullopt;
-      request.by = found->measure;
+      request.by = query_order(value);
+      if (!request.by) return std::nullopt;
     } else if (words[i] == "limit") {
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), request.limit);
       if (error != std::errc{} || end != value.data() + value.size()) return std::nullopt;
@@ -162,10 +161,21 @@ void tell(std::vector<Row>& rows, const DigestRow& row) {
   }
 }
 
+void tell_windows(std::vector<Row>& rows, const DigestRow& row) {
+  for (const WindowShare& w : row.windows) {
+    const auto part = [&](TimePart which) { return w.parts_ms[static_cast<std::size_t>(which)]; };
+    rows.push_back({"window to " + print_time(w.until),
+                    fmt::format("calls {}, mean {:.3f} ms, total {:.3f}, queue {:.3f}, server {:.3f}, stream {:.3f}, client {:.3f}, "
+                                "rows {}, errors {}", w.calls, w.total_ms / static_cast<double>(w.calls), w.total_ms,
+                                part(TimePart::queue), part(TimePart::server), part(TimePart::stream), part(TimePart::client),
+                                w.rows, w.errors)});
+  }
+}
+
 std::vector<Row> query_rows(const ShowContext& context) {
   std::vector<Row> rows;
   for (const DigestRow& row : merged(context)) {
-    if (id_text(row.id) == context.words[0]) tell(rows, row);
+    if (id_text(row.id) == context.words[0]) tell(rows, row), tell_windows(rows, row);
   }
   return rows;
 }
@@ -173,6 +183,11 @@ std::vector<Row> query_rows(const ShowContext& context) {
 bool understands_id(std::span<const std::string> words) { return words.size() == 1; }
 
 }  // namespace
+
+DigestTable::Measure query_order(std::string_view word) {
+  const auto found = std::find_if(std::begin(orders), std::end(orders), [&](const Order& o) { return o.word == word; });
+  return found == std::end(orders) ? nullptr : found->measure;
+}
 
 constinit const Show show_queries{"queries", Wants::queries, queries_columns, queries_rows, understands_request};
 constinit const Show show_query{"query", Wants::queries, query_columns, query_rows, understands_id};

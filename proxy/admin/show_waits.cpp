@@ -40,10 +40,44 @@ std::vector<Row> slow_rows(const ShowContext& context) {
 
 // --- SHOW WAITS: one row for each pool and each reason that has kept a client waiting
 
-constexpr std::array<compose::Column, 9> waits_columns = {{
+constexpr std::array<compose::Column, 10> waits_columns = {{
     {"database"}, {"user"}, {"reason"}, {"waits", int8}, {"given_up", int8}, {"total_wait_ms", numeric},
     {"mean_wait_ms", numeric}, {"max_wait_ms", numeric}, {"waiting_now", int8},
+    {"holders"},
 }};
+
+// `web (5), report (1)`: the first few.
+std::string first_of(const std::map<std::string, int>& counts) {
+  std::vector<std::pair<int, std::string>> ranks;
+  for (const auto& [name, count] : counts) ranks.emplace_back(-count, name);
+  std::sort(ranks.begin(), ranks.end());
+  if (ranks.size() > 3) ranks.resize(3);
+  std::string text;
+  for (const auto& [count, name] : ranks) text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", name, -count);
+  return text;
+}
+
+// Who has the servers at this moment that the limit is about; empty: nobody.
+std::string holders(const ShowContext& context, const std::string& database, const std::string& user, WaitReason reason) {
+  std::map<std::string, int> applications, queries;
+  int all = 0, idle = 0;
+  for (const WorkerFacts& worker : context.workers) {
+    for (const ActivityFacts& one : worker.activity) {
+      const bool same_database = one.database == database, same_user = one.pool_user == user;
+      const bool concerned = reason == WaitReason::max_db_connections     ? same_database
+                             : reason == WaitReason::max_user_connections ? same_user
+                                                                          : same_database && same_user;
+      if (!concerned || one.server_pid == 0) continue;
+      ++all;
+      idle += one.state == "idle in transaction";
+      ++applications[one.application_name.empty() ? "no application_name" : one.application_name];
+      if (one.query_id) ++queries[fmt::format("{:016x}", one.query_id)];
+    }
+  }
+  if (all == 0) return {};
+  return fmt::format("{} servers: {}; {} % idle in transaction; queries: {}", all, first_of(applications), 100 * idle / all,
+                     first_of(queries));
+}
 
 struct Waits {
   WaitCount count;
@@ -71,7 +105,7 @@ std::vector<Row> waits_rows(const ShowContext& context) {
     rows.push_back({database, user, std::string(name_of(static_cast<WaitReason>(reason))), number(waits.count.waits),
                     number(waits.count.given_up), ms(waits.count.total),
                     ms(over ? waits.count.total / static_cast<std::int64_t>(over) : Duration{}), ms(waits.count.longest),
-                    number(waits.now)});
+                    number(waits.now), text_or_null(holders(context, database, user, static_cast<WaitReason>(reason)))});
   }
   return rows;
 }
@@ -102,7 +136,7 @@ std::vector<Row> activity_rows(const ShowContext& context) {
 }  // namespace
 
 constinit const Show show_slow_queries{"slow_queries", Wants::slow_queries, slow_columns, slow_rows};
-constinit const Show show_waits{"waits", Wants::pools, waits_columns, waits_rows};
+constinit const Show show_waits{"waits", Wants::pools_and_activity, waits_columns, waits_rows};
 constinit const Show show_activity{"activity", Wants::activity, activity_columns, activity_rows};
 
 }  // namespace pgweir

@@ -39,6 +39,9 @@ std::span<const Show* const> shows();
 // Any case; null when there is no such table.
 const Show* find_show(std::string_view name);
 
+// What SHOW QUERIES BY <word> sorts by; null when there is no such word.
+DigestTable::Measure query_order(std::string_view word);
+
 // A setting of PostgreSQL that drivers ask for and set when they connect.
 struct FakeSetting {
   std::string_view name, value;
@@ -65,6 +68,7 @@ extern const Show show_stats, show_stats_totals, show_stats_averages,
 extern const Show show_queries, show_query;  // show_queries.cpp
 extern const Show show_slow_queries, show_waits, show_activity;  // show_waits.cpp
 extern const Show show_prepared_statements;
+extern const Show show_advice;
 extern const Show show_config;
 extern const Show show_version, show_state;        // show_state.cpp
 extern const Show show_peers, show_peer_pools;     // show_peers.cpp

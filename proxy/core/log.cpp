@@ -6,10 +6,16 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <syslog.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <ctime>
 #include <memory>
 #include <mutex>
+
+#include "proxy/core/utf8.h"
 
 namespace pgweir::log {
 namespace {
@@ -54,11 +60,18 @@ class ZoneFlag final : public spdlog::custom_flag_formatter {
   }
 };
 
+// What the line under way has beside its text; sinks format on the thread that logs.
+thread_local std::string_view members_under_way;
+thread_local bool session_under_way = false;
+
 // %! : PgBouncer's name of the level.
 class LevelFlag final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&,
               spdlog::memory_buf_t& to) override {
+    // PostgreSQL names the level behind the session.
+    if (session_under_way) return to.push_back(':');
+    to.push_back(' ');
     append(to, row_of(message.level).name);
   }
   std::unique_ptr<custom_flag_formatter> clone() const override {
@@ -66,10 +79,31 @@ class LevelFlag final : public spdlog::custom_flag_formatter {
   }
 };
 
-std::unique_ptr<spdlog::formatter> line_formatter() {
+// `{"time":"2026-11-20T21:24:20.746Z","pid":123,"level":"LOG","message":"..."}`
+class JsonFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& to) override {
+    const auto since = message.time.time_since_epoch();
+    const auto whole = std::chrono::floor<std::chrono::seconds>(since);
+    const std::time_t seconds = whole.count();
+    std::tm time{};
+    ::gmtime_r(&seconds, &time);
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since - whole).count();
+    fmt::format_to(std::back_inserter(to),
+                   R"({{"time":"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z","pid":{},"level":"{}","message":{}{}}})",
+                   time.tm_year + 1900, time.tm_mon + 1, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec, ms,
+                   ::getpid(), row_of(message.level).name,
+                   json_string({message.payload.data(), message.payload.size()}), members_under_way);
+    to.push_back('\n');
+  }
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
+};
+
+std::unique_ptr<spdlog::formatter> line_formatter(Format format) {
+  if (format == Format::json) return std::make_unique<JsonFormatter>();
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   formatter->add_flag<ZoneFlag>('*').add_flag<LevelFlag>('!');
-  formatter->set_pattern("%Y-%m-%d %H:%M:%S.%e %* [%P] %! %v");
+  formatter->set_pattern("%Y-%m-%d %H:%M:%S.%e %* [%P]%! %v");
   return formatter;
 }
 
@@ -119,7 +153,7 @@ std::shared_ptr<spdlog::logger> make_logger(const Targets& targets) {
         std::make_shared<SyslogSink>(targets.syslog_ident, facility_of(targets.syslog_facility)));
   }
   auto logger = std::make_shared<spdlog::logger>("pgweir", sinks.begin(), sinks.end());
-  logger->set_formatter(line_formatter());
+  logger->set_formatter(line_formatter(targets.format));
   logger->set_level(spdlog::level::trace);
   logger->flush_on(spdlog::level::trace);  // a line that is only in our memory helps nobody
   return logger;
@@ -128,6 +162,7 @@ std::shared_ptr<spdlog::logger> make_logger(const Targets& targets) {
 std::mutex logger_mutex;
 std::shared_ptr<spdlog::logger> logger_in_force;
 std::atomic<int> verbosity{0};
+std::atomic<Format> format_in_force{Format::text};
 std::atomic<Sink> extra_sink{nullptr};
 
 // Before the first open() lines go to stderr.
@@ -148,11 +183,27 @@ std::string with_tabs(std::string_view text) {
 
 }  // namespace
 
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (std::size_t i = 0; i < text.size();) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const std::size_t length = utf8_length(text.substr(i));
+    if (c == '"' || c == '\\') out += '\\', out += text[i];
+    else if (c == '\n') out += "\\n";
+    else if (c < 0x20) out += fmt::format("\\u{:04x}", c);
+    else if (length == 0) out += "\\ufffd";
+    else out += text.substr(i, length);
+    i += std::max<std::size_t>(1, length);
+  }
+  return out + '"';
+}
+
 std::string open(const Targets& targets) {
   try {
     auto logger = make_logger(targets);
     const std::lock_guard lock(logger_mutex);
     logger_in_force.swap(logger);
+    format_in_force = targets.format;
     return {};
   } catch (const spdlog::spdlog_ex& error) {
     return error.what();
@@ -169,11 +220,31 @@ bool enabled(Level level) {
   return verbosity.load(std::memory_order_relaxed) >= needed;
 }
 
+void write(Level level, std::string_view text, std::string_view members, std::string_view session) {
+  if (!enabled(level)) return;
+  const Format format = format_in_force.load(std::memory_order_relaxed);
+  if (format == Format::json) {
+    members_under_way = members;
+    write(level, text);
+    members_under_way = {};
+  } else if (format == Format::postgres) {
+    session_under_way = true;
+    write(level, fmt::format("{} {}:  {}", session.empty() ? "user=,db=,app=,client=" : session, row_of(level).name, text));
+    session_under_way = false;
+  } else {
+    write(level, text);
+  }
+}
+
 void write(Level level, std::string_view text) {
   if (!enabled(level)) return;
+  // Readers take a line that is not PostgreSQL's for the rest of the statement before it.
+  if (!session_under_way && format_in_force.load(std::memory_order_relaxed) == Format::postgres) {
+    return write(level, text, {}, {});
+  }
   if (const Sink sink = extra_sink.load()) sink(level, text);
   const auto weight = row_of(level).weight;
-  if (text.find('\n') == std::string_view::npos) {
+  if (text.find('\n') == std::string_view::npos || format_in_force.load(std::memory_order_relaxed) == Format::json) {
     current_logger()->log(weight, spdlog::string_view_t(text.data(), text.size()));
   } else {
     current_logger()->log(weight, spdlog::string_view_t(with_tabs(text)));

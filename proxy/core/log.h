@@ -12,12 +12,15 @@ namespace pgweir::log {
 enum class Level : unsigned char { fatal, error, warning, log, debug, noise };
 
 // Where lines go. Several may be on at once, as in PgBouncer: the file and stderr are independent.
+enum class Format : unsigned char { text, json, postgres };
+
 struct Targets {
   std::string file;              // empty: no file
   bool to_stderr = true;         // off with -q and -d
   bool to_syslog = false;
   std::string syslog_ident = "pgweir";
   std::string syslog_facility = "daemon";
+  Format format = Format::text;  // of the file and stderr
 };
 
 // Opens the targets; called at start and again on reload (reopens the file, so that logrotate works).
@@ -25,6 +28,12 @@ struct Targets {
 std::string open(const Targets& targets);
 void set_verbosity(int verbose);
 bool enabled(Level level);
+
+// The same with what other formats want: `members` of the JSON object (`,"user":"me"`), and what PostgreSQL's
+// log_line_prefix would say of a session (`user=me,db=shop,app=,client=`), for log_format=postgres.
+void write(Level level, std::string_view text, std::string_view members, std::string_view session);
+// A JSON string, quotes included; bytes that are not UTF-8 are replaced.
+std::string json_string(std::string_view text);
 
 // Writes one line `2026-11-20 21:24:20.746 UTC [PID] LEVEL text`; newlines inside become newline+tab.
 void write(Level level, std::string_view text);

@@ -89,6 +89,7 @@ DigestTable::Ref DigestTable::make(std::uint64_t key, std::uint64_t id, Origin o
   slot.origin = origin;
   slot.text = std::make_shared<const std::string>(scratch_);
   slot.stats = {};
+  slot.before = {};
   slot.stats.first_seen = slot.stats.last_seen = now;
   slot.uses = 1;
   by_key_.emplace(key, number);
@@ -168,6 +169,7 @@ void DigestTable::clear() {
     if (slots_[i].text) release(i);
   }
   evicted_ = 0;
+  windows_.clear();
 }
 
 void DigestTable::resize(std::size_t entries_max, std::size_t bytes_max) {
@@ -182,10 +184,53 @@ std::vector<DigestRow> DigestTable::copy() const {
   for (const Slot& slot : slots_) {
     if (!slot.text || slot.stats.calls == 0) continue;
     const auto& [database, user] = origins_[slot.origin];
-    rows.push_back({slot.id, slot.text, database, user, slot.stats});
+    rows.push_back({slot.id, slot.text, database, user, slot.stats, {}});
   }
   return rows;
 }
+
+std::vector<std::uint64_t> DigestTable::top(Measure measure, std::size_t limit) const {
+  std::vector<std::pair<double, std::uint64_t>> ranks;
+  ranks.reserve(used_);
+  for (const Slot& slot : slots_) {
+    if (slot.text && slot.stats.calls > 0) ranks.emplace_back(-measure(slot.stats), slot.id);
+  }
+  const auto end = ranks.begin() + static_cast<std::ptrdiff_t>(std::min(limit, ranks.size()));
+  std::partial_sort(ranks.begin(), end, ranks.end());
+  std::vector<std::uint64_t> ids;
+  for (auto at = ranks.begin(); at != end; ++at) ids.push_back(at->second);
+  return ids;
+}
+
+std::vector<DigestRow> DigestTable::copy(const std::vector<std::uint64_t>& ids) const {
+  std::vector<DigestRow> rows;
+  for (const Slot& slot : slots_) {
+    if (!slot.text || slot.stats.calls == 0 || !std::binary_search(ids.begin(), ids.end(), slot.id)) continue;
+    const auto& [database, user] = origins_[slot.origin];
+    rows.push_back({slot.id, slot.text, database, user, slot.stats, {}});
+  }
+  return rows;
+}
+
+namespace {
+
+// Workers' windows begin at the same times of day.
+void add_windows(std::vector<WindowShare>& to, const std::vector<WindowShare>& from) {
+  for (const WindowShare& share : from) {
+    const auto same = std::find_if(to.begin(), to.end(), [&](const WindowShare& other) { return other.from == share.from; });
+    if (same == to.end()) {
+      to.push_back(share);
+      continue;
+    }
+    same->until = std::max(same->until, share.until);
+    same->calls += share.calls, same->errors += share.errors, same->rows += share.rows;
+    same->total_ms += share.total_ms;
+    for (std::size_t i = 0; i < time_parts; ++i) same->parts_ms[i] += share.parts_ms[i];
+  }
+  std::sort(to.begin(), to.end(), [](const WindowShare& a, const WindowShare& b) { return a.from < b.from; });
+}
+
+}  // namespace
 
 std::vector<DigestRow> merge(std::vector<std::vector<DigestRow>> tables) {
   std::vector<DigestRow> merged;
@@ -200,6 +245,7 @@ std::vector<DigestRow> merge(std::vector<std::vector<DigestRow>> tables) {
       const auto found = places.find({row.id, *row.text, row.database, row.user});
       if (found != places.end()) {
         merged[found->second].stats += row.stats;
+        add_windows(merged[found->second].windows, row.windows);
         continue;
       }
       merged.push_back(std::move(row));

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,12 +57,21 @@ struct DigestStats {
   DigestStats& operator+=(const DigestStats& other);
 };
 
+// What a class has added in one window, or in the one under way.
+struct WindowShare {
+  WallTime from{}, until{};
+  std::uint64_t calls = 0, errors = 0, rows = 0;
+  double total_ms = 0;
+  std::array<double, time_parts> parts_ms{};
+};
+
 // As it goes to another thread.
 struct DigestRow {
   std::uint64_t id = 0;
   std::shared_ptr<const std::string> text;  // normalized; sql::readable() makes it one for people
   std::string database, user;
   DigestStats stats;
+  std::vector<WindowShare> windows;  // where asked for; the oldest first
 };
 
 struct DigestCounters {
@@ -96,6 +106,18 @@ class DigestTable {
   void resize(std::size_t entries_max, std::size_t bytes_max);
   DigestCounters counters() const { return {used_, bytes_, evicted_}; }
   std::vector<DigestRow> copy() const;
+  // The ids of those that `measure` ranks first. Looks at all entries and copies none.
+  using Measure = double (*)(const DigestStats&);
+  std::vector<std::uint64_t> top(Measure measure, std::size_t limit) const;
+  // The rows of these; `ids` is sorted.
+  std::vector<DigestRow> copy(const std::vector<std::uint64_t>& ids) const;
+
+  // History: windows of this length, which begin where the day's do; the running one is closed when it is over. So
+  // many are kept, each with the classes that took the most time in it. A length of 0 forgets them.
+  static constexpr std::size_t window_entries_max = 100;
+  void turn_window(WallTime now, microseconds length, std::size_t windows_max);
+  // What one class has added in each window that it was among the first of, and in the one under way.
+  std::vector<WindowShare> windows(std::uint64_t id, std::string_view database, std::string_view user) const;
 
  private:
   struct Slot {
@@ -105,6 +127,7 @@ class DigestTable {
     std::uint32_t generation = 0;
     std::uint8_t uses = 0;  // halved each time the clock's hand passes
     std::size_t bytes = 0;  // as counted in bytes_
+    WindowShare before;     // what it had when the window under way began
     DigestStats stats;
   };
   struct Cached {
@@ -113,6 +136,18 @@ class DigestTable {
     Origin origin = 0;
     Ref ref;
   };
+
+  struct WindowEntry {
+    std::uint64_t id;
+    Origin origin;
+    WindowShare share;
+  };
+  struct Window {
+    WallTime from{}, until{};
+    std::vector<WindowEntry> entries;
+  };
+  WindowShare share_of(const Slot& slot) const;
+  void close_window(WallTime until);
 
   bool live(Ref ref) const {
     return ref.slot < slots_.size() && slots_[ref.slot].generation == ref.generation &&
@@ -134,6 +169,8 @@ class DigestTable {
   std::string scratch_;  // the normalized text under way
   std::size_t used_ = 0, bytes_ = 0, hand_ = 0;
   std::uint64_t evicted_ = 0;
+  std::deque<Window> windows_;  // closed, the oldest in front
+  WallTime window_from_{}, last_now_{};
 };
 
 // One row for each digest, database and user, from the rows of several workers.

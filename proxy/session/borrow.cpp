@@ -53,6 +53,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   if (client.waiter.in_queue.linked()) {
     client.last_wait = now - client.waiter.since;
     desk.stats.wait_us += static_cast<std::uint64_t>(count_us(client.last_wait));
+    desk.times.queue.add(client.last_wait);
     note_wait(client, true);
     desk.pool.dequeue(client.waiter);
   } else if (client.by_age.linked()) {

@@ -288,6 +288,7 @@ void Worker::finish_welcome(ClientSession& client, Buffer& out, ClientPhase phas
     compose::notice_response(out, "NOTICE", "00000", notice);
   }
   compose::ready_for_query(out);
+  tally_.login.add(loop_.now() - client.connected_at);
   logins_.remove(client);
   client.login.reset();
   client.phase = phase;

@@ -216,4 +216,18 @@ void Worker::rotate_stats() {
   }
 }
 
+namespace {
+
+std::vector<std::string> names_of(const std::map<std::string, bool>& marked) {
+  std::vector<std::string> names;
+  for (const auto& [name, yes] : marked)
+    if (yes) names.push_back(name);
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> Worker::paused_databases() const { return names_of(paused_); }
+std::vector<std::string> Worker::disabled_databases() const { return names_of(disabled_); }
+
 }  // namespace pgweir

@@ -291,6 +291,7 @@ void Worker::on_server_error(ServerConnection& server, const Piece& piece, const
     server.job_error = report.message();
     return;
   }
+  if (server.client) tally_.errors.add(report.sqlstate());
   if (!server.client) {
     // It announces its end, or something went wrong that nobody asked for: not fit for the next client.
     log_server(log::Level::log, server, "got packet 'E' from server when not linked: {}", report.message());
@@ -334,11 +335,13 @@ bool Worker::on_ready(ServerConnection& server) {
   if (client.in_query) {
     client.in_query = false;
     stats.query_us += static_cast<std::uint64_t>(count_us(now - client.query_since));
+    server.desk->times.query.add(now - client.query_since);
   }
   client.idle_since = now;
   if (client.in_transaction && idle) {
     client.in_transaction = false;
     stats.xact_us += static_cast<std::uint64_t>(count_us(now - client.xact_since));
+    server.desk->times.xact.add(now - client.xact_since);
   }
   return true;
 }

@@ -28,6 +28,7 @@ void Worker::on_tick() {
   }
   sweep_cancels(now);
   sweep_unused_pools(now);
+  close_window_if_over();
   if (shared_.console) shared_.console->on_tick(*this);
   shared_.fleet.on_tick(*this);
 }
@@ -58,6 +59,11 @@ void Worker::sweep_idle_clients(TimePoint now) {
 
 void Worker::sweep_waiters(PoolDesk& desk, TimePoint now) {
   const seconds notify{config_->globals.query_wait_notify};
+  std::string words;                           // the same for all who hear of it in this sweep
+  const auto detail = [&]() -> const std::string& {
+    if (words.empty()) words = wait_detail(desk);
+    return words;
+  };
   WaiterList& waiters = desk.pool.waiters();
   for (Waiter* waiter = waiters.front(); waiter;) {
     Waiter* next = waiters.after(*waiter);
@@ -72,11 +78,13 @@ void Worker::sweep_waiters(PoolDesk& desk, TimePoint now) {
       waiter->notified = true;
       Buffer notice;
       compose::notice_response(notice, "NOTICE", "00000",
-                               "No server connection available in postgres backend, client being queued");
+                               "No server connection available in postgres backend, client being queued", detail());
       tell(client, notice);
     }
     if (expired(waiter->since, client.route->limits.query_wait_timeout, now)) {
+      farewell_detail_ = detail();
       end_client(client, CloseReason::query_wait_timeout);
+      farewell_detail_.clear();
     } else if (expired(waiter->since, desk.pool.settings.query_timeout, now)) {
       end_client(client, CloseReason::query_timeout_waiting);
     }

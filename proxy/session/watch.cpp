@@ -24,19 +24,16 @@ void Worker::settle_watch() {
   }
 }
 
+void Worker::close_window_if_over() {
+  const Globals& globals = config_->globals;
+  if (watch_) watch_->digests.turn_window(loop_.wall_now(), globals.query_window, static_cast<std::size_t>(globals.query_windows));
+}
+
 void Worker::on_statement_over(ServerConnection& server, unsigned count) {
-  const int threshold_ms = config_->globals.log_min_duration_statement;
   server.clock.on_finished(count, loop_.now(), [&](const policy::StatementClock::Finished& done) {
     if (watch_ && server.client) note_statement(server, *server.client, done);
-    if (threshold_ms < 0 || done.took < milliseconds(threshold_ms) || !server.client) return;
-    const double ms = static_cast<double>(count_us(done.took)) / 1000;
-    const double waited_ms = static_cast<double>(count_us(server.client->last_wait)) / 1000;
-    const std::string mean = done.shared > 1 ? fmt::format(", mean of {} executions", done.shared) : std::string{};
-    const std::string what = done.simple          ? std::string("statement: ")
-                             : done.function_call ? std::string{}
-                                                  : fmt::format("execute {}: ", done.name.empty() ? "<unnamed>" : done.name);
-    log_client(log::Level::log, *server.client, "duration: {:.3f} ms  {}{}  (waited {:.3f} ms{})", ms, what, done.text,
-               waited_ms, mean);
+    if (!server.client || !wants_log(done.took)) return;
+    log_statement(server, *server.client, done);
   });
   if (server.client) server.client->last_wait = {};
 }

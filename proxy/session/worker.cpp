@@ -182,12 +182,13 @@ void Worker::end_client(ClientSession& client, CloseReason reason, const std::st
                count_s(loop_.now() - client.connected_at));
   }
   if (row.pooler_error && globals.log_pooler_errors) log_client(log::Level::warning, client, "pooler error: {}", words);
+  note_closed(client, reason, words, sqlstate);
   // Behind half a message of the server's our words would be read as the rest of it.
   const ServerConnection* const held = client.server;
   const bool cut = held && held->framer.passing() && !held->swallowing;
   if (row.tell_client && client.stream && !cut) {
     Buffer message;
-    compose::error_response(message, "FATAL", sqlstate.empty() ? row.sqlstate : sqlstate, words);
+    compose::error_response(message, "FATAL", sqlstate.empty() ? row.sqlstate : sqlstate, words, farewell_detail_);
     (void)client.outbox.send(*client.stream, message);
   }
   client.close_reason = reason;
@@ -248,6 +249,7 @@ void Worker::end_server(ServerConnection& server, CloseReason reason, const std:
     log_server(log::Level::log, server, "closing because: {} (age={}s)", text.empty() ? info(reason).text : text,
                server.facts.opened_at == TimePoint{} ? 0 : count_s(now - server.facts.opened_at));
   }
+  note_closed(server, reason, text);
   server.close_reason = reason;
   PoolDesk& desk = *server.desk;
   if (server.client) unlink(server);

@@ -7,6 +7,8 @@
 //   borrow.cpp       who gets which server            hand_over.cpp    servers that change workers, eviction
 //   sweep.cpp        time limits                      cancel.cpp       CancelRequests
 //   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
+//   watch.cpp        statements and waits, noted      tally.cpp        ends and logins, counted
+//   slow_log.cpp     the log of statements
 #pragma once
 
 #include <deque>
@@ -24,6 +26,7 @@
 #include "proxy/core/log.h"
 #include "proxy/core/version.h"
 #include "proxy/policy/prepared/sql_verb.h"
+#include "proxy/observe/tally.h"
 #include "proxy/observe/waits.h"
 #include "proxy/pool/ledger.h"
 #include "proxy/session/auth_lookup.h"
@@ -142,6 +145,10 @@ class Worker final : public LoopEvents {
   const DigestTable* digests() const { return watch_ ? &watch_->digests : nullptr; }   // null: query_digests=0
   const policy::StatementStore& statement_store() const { return statements_; }
   const policy::StatementCounters& statement_counters() const { return statement_counters_; }
+  const Tally& tally() const { return tally_; }
+  const CloseRing& closes() const { return closes_; }
+  std::vector<std::string> paused_databases() const;
+  std::vector<std::string> disabled_databases() const;
   const SlowRing* slow_statements() const { return watch_ ? &watch_->slow : nullptr; }
   WaitReason wait_reason(const PoolDesk& desk) const;   // of those who wait in it now
   void reset_queries();                        // forgets what SHOW QUERIES, SLOW_QUERIES and WAITS tell
@@ -300,6 +307,9 @@ class Worker final : public LoopEvents {
   void resume_stalled(ClientSession& client);
   bool may_be_repeated(ClientSession& client) const;
   static void keep_batch(ServerConnection& server, Bytes batch);
+  // --- tally.cpp
+  void note_closed(const ClientSession& client, CloseReason reason, std::string_view words, std::string_view sqlstate);
+  void note_closed(const ServerConnection& server, CloseReason reason, std::string_view words);
   // --- watch.cpp
   struct Watch {
     Watch(std::size_t entries_max, std::size_t bytes_max) : digests(entries_max, bytes_max) {}
@@ -310,8 +320,14 @@ class Worker final : public LoopEvents {
   bool times_statements() const;
   void on_statement_over(ServerConnection& server, unsigned count);
   void note_statement(ServerConnection& server, ClientSession& client, const policy::StatementClock::Finished& done);
+  void close_window_if_over();
   void note_slow(const ServerConnection& server, const ClientSession& client, const Execution& run);
   void note_wait(const ClientSession& client, bool served);
+  std::string wait_detail(const PoolDesk& desk);   // wait_detail.cpp
+  // --- slow_log.cpp
+  bool wants_log(Duration took);
+  void log_statement(const ServerConnection& server, const ClientSession& client,
+                     const policy::StatementClock::Finished& done);
 
   // --- pooling (borrow.cpp, hand_over.cpp)
   bool borrow(ClientSession& client);          // true: it holds a server that is ready
@@ -411,6 +427,9 @@ class Worker final : public LoopEvents {
   std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
   std::map<AuthLookup::Key, std::unique_ptr<AuthLookup>> lookups_;
   std::unique_ptr<Watch> watch_;               // null: query_digests=0
+  Tally tally_;
+  CloseRing closes_;
+  std::string farewell_detail_;                // DETAIL of what end_client() tells
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
   using ByAge = List<ClientSession, &ClientSession::by_age>;
   ByAge logins_, idle_clients_;                // oldest first

@@ -43,7 +43,11 @@ std::string printed(const Globals& globals, std::string_view name) {
 }  // namespace
 
 TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours between them") {
-  const std::set<std::string_view> ours{"event_loop", "log_min_duration_statement", "query_digests",
+  const std::set<std::string_view> ours{"event_loop", "log_min_duration_statement", "metrics_listen", "alert_login_failures",
+                                        "alert_pool_use", "alert_pool_use_time", "alert_slow_100ms", "alert_slow_1s", "alert_wait_p99",
+                                        "alert_webhook", "log_format", "log_min_duration_sample", "log_statement_sample_rate",
+                                        "query_window", "query_windows",
+                                        "metrics_password", "metrics_queries", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
                                         "server_lifetime_jitter", "server_tls_direct",
                                         "share_unnamed_statements", "workers"};
