@@ -1,5 +1,7 @@
 """Certificates for tests, made with the openssl command: one CA, a server's, and clients' by name."""
+import atexit
 import os
+import shutil
 import subprocess
 
 from servers import new_folder, own
@@ -11,6 +13,7 @@ class Authority:
     def __init__(self, name="pgweir test CA"):
         self.folder, self.count = new_folder("pgt"), 0
         os.chmod(self.folder, 0o755)
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self.key, self.file = self.folder / "ca.key", self.folder / "ca.crt"
         self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                      "-keyout", self.key, "-out", self.file, "-subj", f"/CN={name}",

@@ -1,7 +1,11 @@
 """What TLS proves: client certificates, channel binding; and how certificates are replaced while the pooler runs."""
+import base64
+import hashlib
+import hmac
 import os
 import shutil
 import signal
+import struct
 import subprocess
 
 import psycopg
@@ -9,8 +13,8 @@ import pytest
 
 from certificates import Authority, server_settings
 from servers import identity, own
-from test_tls import context, secure
-from wire import PgError, eventually
+from test_tls import secure
+from wire import PgError, eventually, msg, startup_packet, z
 
 pytestmark = pytest.mark.ours
 
@@ -71,16 +75,13 @@ def test_without_tls_there_is_nothing_to_bind_to(pooler, authority):
 
 def test_a_man_in_the_middle_who_ends_tls_cannot_relay_a_bound_login(pooler, authority):
     """The outer pooler terminates TLS with a certificate of its own; what the client bound to is not the inner's."""
-    import base64, hashlib, hmac, struct, os as system
-    from wire import msg, z
     p = pooler(auth_type="scram-sha-256", **server_settings(authority))
     with secure(p) as conn:
-        from wire import startup_packet
         conn.send(startup_packet("scramuser1", "p0"))
         offered = conn.read()
         assert b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0" in offered.body
         header, binding = b"p=tls-server-end-point,,", hashlib.sha256(b"another certificate").digest()
-        nonce = base64.b64encode(system.urandom(18)).decode()
+        nonce = base64.b64encode(os.urandom(18)).decode()
         first = header + f"n=,r={nonce}".encode()
         conn.send(msg("p", z("SCRAM-SHA-256-PLUS") + struct.pack("!I", len(first)) + first))
         server_first = conn.read().body[4:].decode()

@@ -9,7 +9,7 @@ import pytest
 
 from certificates import Authority, serve_tls, server_settings
 from servers import Cluster
-from wire import PgError, eventually, query
+from wire import CANCEL_REQUEST, Conn, PgError, query
 
 pytestmark = pytest.mark.ours
 
@@ -178,9 +178,8 @@ def test_cancel_goes_through_tls_and_arrives(make, ssl_cluster):
         time.sleep(0.3)
         with p.wire() as other:     # a second connection of the pool, so that the log's lines can be told apart
             other.value("select 1")
-        import wire
-        with wire.Conn(p.address) as canceller:
-            canceller.send(struct.pack("!II", 8 + len(conn.key), wire.CANCEL_REQUEST), conn.key)
+        with Conn(p.address) as canceller:
+            canceller.send(struct.pack("!II", 8 + len(conn.key), CANCEL_REQUEST), conn.key)
             assert canceller.sock.recv(1) == b""
         assert [m.fields()["C"] for m in conn.until() if m.tag == "E"] == ["57014"]
         assert conn.value("select 7") == "7"
