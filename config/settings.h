@@ -24,7 +24,8 @@ enum class Applies : std::uint8_t {
 using SettingMember =
     std::variant<int Globals::*, std::int64_t Globals::*, bool Globals::*, std::string Globals::*,
                  std::optional<std::string> Globals::*, Micros Globals::*, PoolMode Globals::*,
-                 AuthType Globals::*, SslMode Globals::*, EventLoop Globals::*>;
+                 AuthType Globals::*, SslMode Globals::*, EventLoop Globals::*,
+                 SessionState Globals::*>;
 
 struct Setting {
   std::string_view name;

@@ -5,6 +5,7 @@
 
 #include "config/effective.h"
 #include "protocol/bytes.h"
+#include "proxy/observe/isolation.h"
 #include "proxy/observe/stats.h"
 #include "proxy/observe/waits.h"
 #include "proxy/policy/parameters.h"
@@ -40,6 +41,7 @@ struct PoolDesk {
   policy::SharedParameters server_parameters;  // the tracked ones, as a fresh server has them
 
   WaitCounts waits{};                          // by what kept the clients from a server
+  IsolationCounts isolation{};
   PoolStats stats;
   PoolStats at_period_start;                   // of the running stats_period
   PoolStats last_period;                       // what the last completed one added

@@ -219,7 +219,7 @@ void Worker::release_for_leaving(ClientSession& client) {
   ServerConnection& server = *client.server;
   const bool whole = !server.request_cut && server.outbox.empty() && !server.said_fatal && !server.framer.failed() && server.framer.between_messages();
   if (client.phase == ClientPhase::leasing && whole && policy::reusable_without_client(server.talk)) {
-    return give_back(server);
+    return server.touch || client.pin != PinReason::none ? clean_session(server) : give_back(server);
   }
   const bool busy = !server.talk.nothing_owed() || server.request_cut;
   const CloseReason reason = server.close_reason != CloseReason::none ? server.close_reason

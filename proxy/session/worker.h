@@ -7,6 +7,7 @@
 //   borrow.cpp       who gets which server            hand_over.cpp    servers that change workers, eviction
 //   sweep.cpp        time limits                      cancel.cpp       CancelRequests
 //   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
+//   isolation.cpp    what a client does to its session, in shared modes
 #pragma once
 
 #include <deque>
@@ -14,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@
 #include "config/config.h"
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
+#include "protocol/sql/session_effects.h"
 #include "proxy/core/log.h"
 #include "proxy/core/version.h"
 #include "proxy/policy/prepared/sql_verb.h"
@@ -169,7 +172,10 @@ class Worker final : public LoopEvents {
   void from_console_client(ClientSession& client, Bytes bytes);
   ClientLogin::Event on_startup(ClientSession& client, Buffer& answer);
   bool read_startup_parameters(ClientSession& client);
-  bool read_startup_options(ClientSession& client, std::string_view text);
+  bool read_startup_options(ClientSession& client, std::string_view text, std::string& unsupported);
+  static void keep_startup_setting(ClientSession& client, std::string_view name, std::string_view value,
+                                   const std::string& refusal, std::string& unsupported);
+  bool keeps_startup_settings(const ClientSession& client) const;
   bool take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value);
   void add_host_to_application_name(ClientSession& client);
   bool admit(ClientSession& client);
@@ -269,6 +275,22 @@ class Worker final : public LoopEvents {
   void resume_stalled(ClientSession& client);
   bool may_be_repeated(ClientSession& client) const;
   static void keep_batch(ServerConnection& server, Bytes batch);
+  // --- isolation.cpp
+  bool isolates(const PoolDesk& desk) const;
+  void note_session(ClientSession& client, const Piece& piece);
+  void note_text(ServerConnection& server, std::string_view sql, bool whole);
+  void note_bind(ClientSession& client, Bytes body);
+  void note_effects(ServerConnection& server, const sql::SessionEffects& effects, Bytes parameters);
+  void note_setting(ServerConnection& server, const std::string& name);
+  static SessionTouch& touch(ServerConnection& server);
+  bool settle_session(ServerConnection& server);
+  void pin(ServerConnection& server, PinReason reason);
+  static void hear(ServerConnection& server, const Piece& piece);
+  void on_looked(ServerConnection& server);
+  policy::SharedSettings settings_told(const ServerConnection& server, const SessionTouch& touched, PinReason& reason) const;
+  static void on_discarded(ServerConnection& server);
+  bool give_settings(ServerConnection& server, const std::string& reported);
+  void clean_session(ServerConnection& server);
   // --- watch.cpp
   struct Watch {
     Watch(std::size_t entries_max, std::size_t bytes_max) : digests(entries_max, bytes_max) {}
@@ -319,6 +341,7 @@ class Worker final : public LoopEvents {
   void on_open_failed(ServerConnection& server, CloseReason reason, const std::string& text,
                       const std::string& sqlstate);
   void fail_waiters(PoolDesk& desk, const std::string& text, const std::string& sqlstate);
+  void begin_job(ServerConnection& server, ServerJob job);
   void start_job(ServerConnection& server, ServerJob job, const std::string& sql);
   void on_job_done(ServerConnection& server);
   void on_server_gone(ServerConnection& server, int error);
@@ -370,6 +393,7 @@ class Worker final : public LoopEvents {
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};
   std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
+  std::set<std::string> custom_names_;         // of settings of no module, which no list of PostgreSQL's names
   std::unique_ptr<Watch> watch_;               // null: query_digests=0
   std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
   using ByAge = List<ClientSession, &ClientSession::by_age>;
