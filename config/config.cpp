@@ -29,6 +29,11 @@ constexpr std::array pool_modes{
     Named<PoolMode>{"transaction", PoolMode::transaction},
     Named<PoolMode>{"statement", PoolMode::statement},
 };
+constexpr std::array session_states{
+    Named<SessionState>{"isolate", SessionState::isolate},
+    Named<SessionState>{"pin", SessionState::pin},
+    Named<SessionState>{"off", SessionState::off},
+};
 constexpr std::array auth_types{
     Named<AuthType>{"any", AuthType::any},
     Named<AuthType>{"trust", AuthType::trust},
@@ -136,6 +141,9 @@ std::vector<std::string> split_commas(std::string_view list) {
 std::optional<PoolMode> pool_mode_named(std::string_view text) {
   return find_value(pool_modes, text);
 }
+std::optional<SessionState> session_state_named(std::string_view text) {
+  return find_value(session_states, text);
+}
 std::optional<AuthType> auth_type_named(std::string_view text) {
   return find_value(auth_types, text);
 }
@@ -154,6 +162,9 @@ std::optional<LoadBalanceHosts> load_balance_hosts_named(std::string_view text) 
 
 std::string_view name_of(PoolMode mode) {
   return find_name(pool_modes, mode);
+}
+std::string_view name_of(SessionState state) {
+  return find_name(session_states, state);
 }
 std::string_view name_of(AuthType type) {
   return find_name(auth_types, type);

@@ -37,6 +37,7 @@ struct DatabaseConfig {
   std::optional<int> pool_size, min_pool_size, reserve_pool_size;
   std::optional<int> max_db_connections, max_db_client_connections;  // never <= 0
   std::optional<PoolMode> pool_mode;
+  std::optional<SessionState> session_state;
   std::optional<Micros> query_wait_timeout;  // 0 is a value: it disables the timeout
   std::optional<Micros> server_lifetime;     // never 0: that means "the global one" here
   std::string connect_query;                 // run once after login; empty: none
@@ -55,6 +56,7 @@ struct UserConfig {
   std::optional<int> pool_size, reserve_pool_size;
   std::optional<int> max_user_connections, max_user_client_connections;  // never <= 0
   std::optional<PoolMode> pool_mode;
+  std::optional<SessionState> session_state;
   std::optional<Micros> query_wait_timeout;  // 0 is a value: it disables the timeout
   std::optional<Micros> query_timeout, idle_transaction_timeout, transaction_timeout,
       client_idle_timeout;  // never 0
@@ -110,11 +112,13 @@ std::vector<std::string> split_commas(std::string_view list);
 
 // The names of the ini, case-insensitive; nothing when the text is none of them.
 std::optional<PoolMode> pool_mode_named(std::string_view text);
+std::optional<SessionState> session_state_named(std::string_view text);
 std::optional<AuthType> auth_type_named(std::string_view text);
 std::optional<SslMode> ssl_mode_named(std::string_view text);
 std::optional<EventLoop> event_loop_named(std::string_view text);
 std::optional<LoadBalanceHosts> load_balance_hosts_named(std::string_view text);
 std::string_view name_of(PoolMode mode);
+std::string_view name_of(SessionState state);
 std::string_view name_of(AuthType type);
 std::string_view name_of(SslMode mode);
 std::string_view name_of(EventLoop loop);

@@ -90,6 +90,11 @@ bool read_mode(std::string_view text, std::optional<PoolMode>& out) {
   return out.has_value();
 }
 
+bool read_state(std::string_view text, std::optional<SessionState>& out) {
+  out = session_state_named(text);
+  return out.has_value();
+}
+
 bool read_port(std::string_view text, std::uint16_t& out) {
   auto number = parse_decimal(text);
   if (!number || *number < 1 || *number > UINT16_MAX) return false;
@@ -146,6 +151,7 @@ constexpr std::array database_keys{
     Key<D>{"max_db_connections", into<read_limit, &D::max_db_connections>},
     Key<D>{"max_db_client_connections", into<read_limit, &D::max_db_client_connections>},
     Key<D>{"pool_mode", into<read_mode, &D::pool_mode>},
+    Key<D>{"session_state", into<read_state, &D::session_state>},
     Key<D>{"query_wait_timeout", into<read_timeout, &D::query_wait_timeout>},
     Key<D>{"server_lifetime", into<read_positive_timeout, &D::server_lifetime>},
     Key<D>{"connect_query", into<read_text, &D::connect_query>},
@@ -162,6 +168,7 @@ constexpr std::array user_keys{
     Key<U>{"reserve_pool_size", into<read_size, &U::reserve_pool_size>},
     Key<U>{"reserve_pool", into<read_size, &U::reserve_pool_size>},
     Key<U>{"pool_mode", into<read_mode, &U::pool_mode>},
+    Key<U>{"session_state", into<read_state, &U::session_state>},
     Key<U>{"max_user_connections", into<read_limit, &U::max_user_connections>},
     Key<U>{"max_user_client_connections", into<read_limit, &U::max_user_client_connections>},
     Key<U>{"query_timeout", into<read_positive_timeout, &U::query_timeout>},

@@ -42,6 +42,7 @@ PoolLimits pool_limits(const Config& config, const DatabaseConfig& database,
       first_given(user.reserve_pool_size, database.reserve_pool_size, global.reserve_pool_size), 0);
   limits.reserve_pool_timeout = global.reserve_pool_timeout;
   limits.pool_mode = first_given(user.pool_mode, database.pool_mode, global.pool_mode);
+  limits.session_state = first_given(user.session_state, database.session_state, global.session_state);
   limits.max_db_connections = limit(database.max_db_connections, global.max_db_connections);
   limits.max_user_connections = limit(user.max_user_connections, global.max_user_connections);
   limits.server_lifetime = database.server_lifetime.value_or(global.server_lifetime);

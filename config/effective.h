@@ -17,6 +17,7 @@ struct PoolLimits {
   int reserve_pool_size = 0;
   Micros reserve_pool_timeout{};
   PoolMode pool_mode{};
+  SessionState session_state{};
   int max_db_connections = 0;
   int max_user_connections = 0;
   Micros server_lifetime{};  // 0: a connection is used once

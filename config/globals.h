@@ -14,6 +14,12 @@ namespace pgweir {
 using Micros = std::chrono::microseconds;  // ini times are kept in microseconds, as PgBouncer does
 
 enum class PoolMode : std::uint8_t { session, transaction, statement };
+// What becomes of what a client does to its session where servers are shared.
+enum class SessionState : std::uint8_t {
+  isolate,  // it follows the client; what cannot keeps the server with the client
+  pin,      // the server stays with the client
+  off,      // it stays on the server, for whoever comes next
+};
 enum class AuthType : std::uint8_t {
   any,
   trust,
@@ -139,6 +145,7 @@ struct Globals {
   SslMode server_tls_sslmode{};
   std::string service_name;
   bool share_unnamed_statements = false;
+  SessionState session_state{};
   bool so_reuseport = false;
   int stats_period = 0;  // seconds
   std::string stats_users;

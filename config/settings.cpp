@@ -55,6 +55,9 @@ bool read(const Setting&, std::string_view text, Micros& out) {
 bool read(const Setting&, std::string_view text, PoolMode& out) {
   return take(pool_mode_named(text), out);
 }
+bool read(const Setting&, std::string_view text, SessionState& out) {
+  return take(session_state_named(text), out);
+}
 bool read(const Setting&, std::string_view text, AuthType& out) {
   return take(auth_type_named(text), out);
 }
@@ -112,6 +115,9 @@ std::optional<std::string> print(AuthType value) {
   return std::string(name_of(value));
 }
 std::optional<std::string> print(SslMode value) {
+  return std::string(name_of(value));
+}
+std::optional<std::string> print(SessionState value) {
   return std::string(name_of(value));
 }
 std::optional<std::string> print(EventLoop value) {

@@ -25,7 +25,7 @@ using SettingMember =
     std::variant<int Globals::*, std::int64_t Globals::*, bool Globals::*, std::string Globals::*,
                  std::optional<std::string> Globals::*, Micros Globals::*, PoolMode Globals::*,
                  AuthType Globals::*, SslMode Globals::*, EventLoop Globals::*, LogFormat Globals::*,
-                 double Globals::*>;
+                 double Globals::*, SessionState Globals::*>;
 
 struct Setting {
   std::string_view name;

@@ -245,6 +245,9 @@ const Setting table[] = {
      .help = "Name of the Windows service.", .not_served = needs_windows},
     {NAMED(share_unnamed_statements), .fallback = "0", .applies = at_once,
      .help = "Unnamed statements of the same text share one on the server; may change plans."},
+    {NAMED(session_state), .fallback = "isolate", .applies = at_once,
+     .help = "What becomes of a client's SET, LISTEN, locks, temporary tables in transaction mode: isolate (it follows the "
+             "client, or the server stays with it), pin (the server stays), off (as PgBouncer)."},
     {NAMED(so_reuseport), .fallback = "0", .applies = restart,
      .help = "SO_REUSEPORT on TCP listeners."},
     {NAMED(stats_period), .fallback = "60", .applies = at_once,

@@ -163,6 +163,11 @@ PoolFacts facts_of(PoolDesk& desk, const Worker& worker, const Calendar& calenda
   facts.stats = desk.stats;
   facts.last_period = desk.last_period;
   facts.waits = desk.waits;
+  facts.session_state = desk.limits.session_state;
+  facts.isolation = desk.isolation;
+  worker.servers().for_each([&](const ServerConnection& server) {
+    facts.pinned += server.desk == &desk && server.client && server.client->pin != PinReason::none;
+  });
   facts.wait_reason = worker.wait_reason(desk);
   return facts;
 }

@@ -27,6 +27,9 @@ struct PoolFacts {
   PoolStats stats;
   PoolStats last_period;
   WaitCounts waits{};
+  SessionState session_state{};
+  std::uint64_t pinned = 0;          // clients who keep their server now
+  IsolationCounts isolation{};
   WaitReason wait_reason = WaitReason::pool_size;   // of those who wait now
 };
 

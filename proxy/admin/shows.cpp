@@ -14,7 +14,7 @@ constexpr const Show* all_shows[] = {
     &show_mem,        &show_state,        &show_dns_hosts,      &show_dns_zones,
     &show_stats,      &show_stats_totals, &show_stats_averages, &show_totals,
     &show_queries,    &show_query,        &show_slow_queries,   &show_waits,
-    &show_activity,   &show_prepared_statements, &show_advice,
+    &show_activity,   &show_prepared_statements, &show_advice, &show_isolation,
 };
 
 // The values PgBouncer gives; drivers rely on them.

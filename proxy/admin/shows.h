@@ -69,6 +69,7 @@ extern const Show show_queries, show_query;  // show_queries.cpp
 extern const Show show_slow_queries, show_waits, show_activity;  // show_waits.cpp
 extern const Show show_prepared_statements;
 extern const Show show_advice;
+extern const Show show_isolation;
 extern const Show show_config;
 extern const Show show_version, show_state;        // show_state.cpp
 extern const Show show_peers, show_peer_pools;     // show_peers.cpp

@@ -40,6 +40,7 @@ const std::optional<std::string>* value_at(const SharedParameters& values, std::
 std::string difference(const TrackedParameters& tracked, const SharedParameters& client,
                        const SharedParameters& server);
 
+std::string lower_case(std::string_view text);
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 // 'text' as an SQL literal.
 std::string quote_literal(std::string_view text);

@@ -72,13 +72,10 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   client.phase = ClientPhase::leasing;
   log_client(log::Level::debug, client, "gets server S-{}, waited {} us", static_cast<const void*>(&server),
              count_us(client.last_wait));
-  const std::string settings = policy::difference(shared_.tracked, client.parameters, server.facts.parameters);
-  if (settings.empty()) {
+  if (!give_settings(server, policy::difference(shared_.tracked, client.parameters, server.facts.parameters))) {
     update_reading(client);
-    return feed_others(desk);
+    feed_others(desk);
   }
-  client.phase = ClientPhase::preparing;
-  start_job(server, ServerJob::setup, settings);
 }
 
 void Worker::release_if_possible(ServerConnection& server) {
@@ -89,6 +86,7 @@ void Worker::release_if_possible(ServerConnection& server) {
   if (!policy::may_release(server.desk->mode, server.talk)) return;
   // A client that has read a FATAL expects its connection to close, though its own request was over.
   if (server.said_fatal) return end_client(*server.client, CloseReason::server_said_fatal);
+  if ((server.touch || client->pin != PinReason::none) && !settle_session(server)) return;
   give_back(server);
 }
 
@@ -100,6 +98,8 @@ void Worker::give_back(ServerConnection& server) {
 void Worker::unlink(ServerConnection& server) {
   ClientSession& client = *server.client;
   server.client = nullptr;
+  server.touch.reset();
+  client.pin = PinReason::none;
   server.clock.forget();
   server.assumptions.forget();
   server.sql.forget();

@@ -108,21 +108,20 @@ ClientLogin::Event Worker::on_startup(ClientSession& client, Buffer& answer) {
 
 bool Worker::read_startup_parameters(ClientSession& client) {
   ClientLogin& login = *client.login;
-  std::string_view replication;
+  std::string unsupported;
   for (const auto& [name, value] : login.packet().parameters) {
     if (name == "database") {
       login.database = value;
     } else if (name == "user") {
       login.user = value;
     } else if (name == "options") {
-      if (!read_startup_options(client, value)) return false;
+      if (!read_startup_options(client, value, unsupported)) return false;
     } else if (name == "replication" && is_off(value)) {
       continue;
     } else if (is_protocol_extension(name)) {
       continue;
     } else if (!take_startup_parameter(client, name, value)) {
-      end_client(client, CloseReason::unsupported_startup_parameter, fmt::format("unsupported startup parameter: {}", name));
-      return false;
+      keep_startup_setting(client, name, value, fmt::format("unsupported startup parameter: {}", name), unsupported);
     }
   }
   if (login.user.empty()) {
@@ -135,6 +134,10 @@ bool Worker::read_startup_parameters(ClientSession& client) {
     return false;
   }
   if (login.database.empty()) login.database = login.user;
+  if (!unsupported.empty() && !keeps_startup_settings(client)) {
+    end_client(client, CloseReason::unsupported_startup_parameter, unsupported);
+    return false;
+  }
   if (config_->globals.application_name_add_host) add_host_to_application_name(client);
   return true;
 }
@@ -149,7 +152,26 @@ bool Worker::take_startup_parameter(ClientSession& client, std::string_view name
                      [&](const std::string& i) { return policy::equal_ignoring_case(i, name); });
 }
 
-bool Worker::read_startup_options(ClientSession& client, std::string_view text) {
+// `refusal` is what it hears where its settings are not kept; the first one counts.
+void Worker::keep_startup_setting(ClientSession& client, std::string_view name, std::string_view value,
+                                  const std::string& refusal, std::string& unsupported) {
+  const std::string setting = policy::lower_case(name);
+  client.startup_refused |= setting == "replication" || !policy::is_plain_setting(setting);
+  client.settings = policy::with_setting(client.settings, setting, value);
+  if (unsupported.empty()) unsupported = refusal;
+}
+
+// What a client sets at its login is given to its servers as what it sets later: where sessions are kept apart.
+bool Worker::keeps_startup_settings(const ClientSession& client) const {
+  if (client.startup_refused) return false;
+  const ClientLogin& login = *client.login;
+  const DatabasePtr entry = login.database == console_database ? nullptr : config_->database(login.database);
+  if (!entry) return false;
+  const PoolLimits limits = pool_limits(*config_, *entry, std::string(pool_user(*entry, login.user)));
+  return limits.pool_mode != PoolMode::session && limits.session_state != SessionState::off;
+}
+
+bool Worker::read_startup_options(ClientSession& client, std::string_view text, std::string& unsupported) {
   const auto& ignored = config_->ignored_startup_parameters;
   const bool lenient = std::find(ignored.begin(), ignored.end(), "options") != ignored.end();
   const auto options = parse_startup_options(text);
@@ -160,9 +182,7 @@ bool Worker::read_startup_options(ClientSession& client, std::string_view text) 
   }
   for (const auto& [name, value] : *options) {
     if (take_startup_parameter(client, name, value) || lenient) continue;
-    end_client(client, CloseReason::unsupported_startup_parameter,
-               fmt::format("unsupported startup parameter in options: {}", name));
-    return false;
+    keep_startup_setting(client, name, value, fmt::format("unsupported startup parameter in options: {}", name), unsupported);
   }
   return true;
 }

@@ -6,10 +6,12 @@
 
 #include "config/effective.h"
 #include "protocol/framer.h"
+#include "proxy/observe/isolation.h"
 #include "proxy/observe/waits.h"
 #include "proxy/policy/close_reason.h"
 #include "proxy/policy/parameters.h"
 #include "proxy/policy/prepared/client_statements.h"
+#include "proxy/policy/session_settings.h"
 #include "proxy/pool/pool.h"
 #include "proxy/session/outbox.h"
 #include "proxy/session/ports.h"
@@ -64,6 +66,7 @@ struct ClientSession {
   bool reading_paused = false;
   bool skip_to_sync = false;     // an error of ours: everything up to the next Sync is ignored
   bool skip_message = false;     // the next message has been answered already
+  bool startup_refused = false;  // its StartupMessage has a setting that no server could be given
   bool swallow_rest = false;     // the message under way is not forwarded
   bool unix_socket = false;
   bool tls = false;              // TLS has begun; bytes that arrive came through it
@@ -73,6 +76,7 @@ struct ClientSession {
   bool in_query = false;         // query_since is running
   WaitReason wait_reason = WaitReason::pool_size;   // while it is queued
   bool in_transaction = false;   // xact_since is running
+  PinReason pin = PinReason::none;   // why its server stays with it outside of transactions
   std::uint32_t secret = 0;      // second half of the cancel key
   std::uint64_t id = 0;          // one counter with the servers, in order of arrival
 
@@ -90,6 +94,7 @@ struct ClientSession {
   Outbox outbox;
   policy::SharedParameters parameters;         // what the client believes
   policy::ClientStatements statements;
+  policy::SharedSettings settings;             // what it has set for its session beyond the parameters
 
   TimePoint connected_at{};
   TimePoint request_at{};        // the last request began

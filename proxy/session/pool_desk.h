@@ -5,6 +5,7 @@
 
 #include "config/effective.h"
 #include "protocol/bytes.h"
+#include "proxy/observe/isolation.h"
 #include "proxy/observe/ladder.h"
 #include "proxy/observe/stats.h"
 #include "proxy/observe/waits.h"
@@ -42,6 +43,7 @@ struct PoolDesk {
 
   WaitCounts waits{};                          // by what kept the clients from a server
   PoolTimes times;
+  IsolationCounts isolation{};
   PoolStats stats;
   PoolStats at_period_start;                   // of the running stats_period
   PoolStats last_period;                       // what the last completed one added

@@ -199,6 +199,7 @@ bool Worker::on_sql_done(ServerConnection& server, Bytes body) {
   if (view->tag == "DEALLOCATE ALL" || view->tag == "DISCARD ALL") {
     server.statements.clear();
     if (server.client) server.client->statements.clear();
+    if (view->tag == "DISCARD ALL") on_discarded(server);
     return false;
   }
   auto& orders = server.sql.orders;

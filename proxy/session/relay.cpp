@@ -13,8 +13,6 @@
 namespace pgweir {
 namespace {
 
-// What a waiting client may send before it is not read any more.
-constexpr std::size_t held_bytes_max = 64 * 1024;
 // Old enough for its address to have moved since.
 constexpr Duration read_only_age = seconds(1);
 
@@ -113,6 +111,7 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
     if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) return Verdict::end;
     client.server->clock.on_flush();
   }
+  if (isolates(*client.desk())) note_session(client, piece);
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.
   const bool goes_out = verdict != Verdict::wait && verdict != Verdict::end;
@@ -221,6 +220,7 @@ bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& 
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
   if (server.lookup) server.lookup->reply.on_piece(piece.tag, piece.starts, piece.ends, piece.body());
+  if (server.job == ServerJob::look && piece.tag == 'D') hear(server, piece);
   if (server.swallowing || !server.client) return true;
   if (piece.tag == 'E' && piece.starts && correct_error(server, piece, to_client)) return server.client != nullptr;
   if (!to_client.append(piece.bytes)) {
@@ -358,45 +358,6 @@ void Worker::flush_to_client(ServerConnection& server, Run& run) {
   } else if (result == Outbox::Result::waiting) {
     update_reading(server);
   }
-}
-
-// --- back-pressure
-//
-//   client socket --> [held, while it waits] --> server's outbox --> server socket
-//   client socket <-- client's outbox                             <-- server socket
-//
-// A side is read only while the outbox it fills is empty. Without a server the client's own outbox counts, for our
-// answers go there.
-
-void Worker::update_reading(ClientSession& client) {
-  if (!client.stream) return;
-  bool pause = client.held && client.held->size() > held_bytes_max;
-  if (client.server) pause |= !client.server->outbox.empty();
-  else pause |= !client.outbox.empty();
-  if (pause == client.reading_paused) return;
-  client.reading_paused = pause;
-  if (pause) client.stream->pause_reading();
-  else client.stream->resume_reading();
-}
-
-void Worker::update_reading(ServerConnection& server) {
-  if (!server.stream) return;
-  const bool pause = server.client && !server.client->outbox.empty();
-  if (pause == server.reading_paused) return;
-  server.reading_paused = pause;
-  if (pause) server.paused_at = loop_.now();
-  else server.clock.on_blocked(loop_.now() - server.paused_at);
-  if (pause) server.stream->pause_reading();
-  else server.stream->resume_reading();
-}
-
-// --- our own words
-
-void Worker::tell(ClientSession& client, Bytes bytes) {
-  if (!client.stream || client.phase == ClientPhase::leaving) return;
-  const auto result = client.outbox.send(*client.stream, bytes);
-  if (result == Outbox::Result::failed) gone_clients_.push_back(client.token);
-  else if (result == Outbox::Result::waiting) update_reading(client);
 }
 
 }  // namespace pgweir

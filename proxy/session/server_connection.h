@@ -12,10 +12,12 @@
 #include "proxy/policy/parameters.h"
 #include "proxy/policy/prepared/assumptions.h"
 #include "proxy/policy/prepared/sql_in_flight.h"
+#include "proxy/policy/session_settings.h"
 #include "proxy/policy/statement_clock.h"
 #include "proxy/pool/pool.h"
 #include "proxy/session/outbox.h"
 #include "proxy/session/ports.h"
+#include "proxy/session/session_touch.h"
 
 namespace pgweir {
 
@@ -32,6 +34,8 @@ enum class ServerJob : std::uint8_t {
   check,           // server_check_query
   connect_query,   // connect_query of the database
   lookup,          // auth_query
+  look,            // what its client has done to the session
+  clean,           // DISCARD ALL, after a client that has left something behind
 };
 
 // How far the encryption of a connection to a server has come.
@@ -48,6 +52,7 @@ struct ServerFacts {
   std::uint32_t backend_pid = 0;
   std::string cancel_key;                      // 4 to 256 bytes
   policy::SharedParameters parameters;         // as the server reported them last
+  policy::SharedSettings settings;             // what is set beyond them
   ServerAddress address;                       // where it is connected to
   TimePoint opened_at{};
   Duration lifetime{};
@@ -78,6 +83,8 @@ struct ServerConnection {
   bool may_repeat = false;                     // nothing of its answer has reached the client
   bool repeating = false;                      // up to the next ReadyForQuery nothing is forwarded
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
+  std::unique_ptr<SessionTouch> touch;         // null: its client has done nothing to its session
+  Buffer told;                                 // of ServerJob::look, the rows
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;

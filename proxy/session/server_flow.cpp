@@ -137,15 +137,19 @@ void Worker::fail_waiters(PoolDesk& desk, const std::string& text, const std::st
 
 // --- the pooler's own queries
 
-void Worker::start_job(ServerConnection& server, ServerJob job, const std::string& sql) {
+void Worker::begin_job(ServerConnection& server, ServerJob job) {
   server.job = job;
   server.job_failed = false;
   server.job_error.clear();
   server.request_at = loop_.now();
-  if (job != ServerJob::setup) {
+  if (job != ServerJob::setup && job != ServerJob::look) {
     server.desk->pool.move(server.pooled, ServerState::tested, loop_.now());
     publish(*server.desk);
   }
+}
+
+void Worker::start_job(ServerConnection& server, ServerJob job, const std::string& sql) {
+  begin_job(server, job);
   server.talk.on_request('Q', For::pooler);
   Buffer out;
   compose::query(out, sql == "<empty>" ? std::string_view{} : sql);
@@ -160,6 +164,8 @@ void Worker::on_job_done(ServerConnection& server) {
     log_server(log::Level::warning, server, "{} failed: {}",
                job == ServerJob::setup           ? "SET of the client's parameters"
                : job == ServerJob::reset         ? "server_reset_query"
+               : job == ServerJob::look          ? "looking at the session"
+               : job == ServerJob::clean         ? "DISCARD ALL"
                : job == ServerJob::connect_query ? "connect_query"
                                                  : "server_check_query",
                server.job_error);
@@ -173,13 +179,17 @@ void Worker::on_job_done(ServerConnection& server) {
       }
       // The server's spelling, so that `ISO` and `ISO, MDY` do not differ for ever.
       client.parameters = server.facts.parameters;
+      if (isolates(*server.desk)) server.facts.settings = client.settings;
       client.phase = ClientPhase::leasing;
       return feed_held(client);
     }
-    case ServerJob::reset:
+    case ServerJob::look:
+      return on_looked(server);
+    case ServerJob::reset: case ServerJob::clean:
       if (server.job_failed || server.talk.transaction() != TxStatus::idle) {
         return end_server(server, CloseReason::reset_failed);
       }
+      if (job == ServerJob::clean) server.facts.settings = nullptr;
       break;
     case ServerJob::check:
       if (server.job_failed) return end_server(server, CloseReason::test_failed);

@@ -18,7 +18,7 @@ void Worker::settle_watch() {
     watch_.reset();
     for (auto& [names, route] : routes_) route->digest_origin = Route::no_origin;
   } else if (!watch_) {
-    watch_ = std::make_unique<Watch>(entries, entries * digest_bytes);
+    watch_ = std::make_unique<StatementWatch>(entries, entries * digest_bytes);
   } else {
     watch_->digests.resize(entries, entries * digest_bytes);
   }

@@ -32,13 +32,7 @@ ServerConnection::~ServerConnection() = default;
 
 Worker::Worker(unsigned number, const Commons& commons, std::shared_ptr<const Config> config, Loop& loop,
                Connector& connector, std::uint64_t seed)
-    : number_(number),
-      shared_(commons),
-      config_(std::move(config)),
-      loop_(loop),
-      connector_(connector),
-      random_(static_cast<std::minstd_rand::result_type>(seed | 1)),
-      statements_(number + 1, workers_max) {
+    : WorkerState(number, commons, std::move(config), loop, connector, seed) {
   find_shortest_client_idle();
   settle_watch();
   prepare_forced_pools();
@@ -222,7 +216,7 @@ void Worker::release_for_leaving(ClientSession& client) {
   ServerConnection& server = *client.server;
   const bool whole = !server.request_cut && server.outbox.empty() && !server.said_fatal && !server.framer.failed() && server.framer.between_messages();
   if (client.phase == ClientPhase::leasing && whole && policy::reusable_without_client(server.talk)) {
-    return give_back(server);
+    return server.touch || client.pin != PinReason::none ? clean_session(server) : give_back(server);
   }
   const bool busy = !server.talk.nothing_owed() || server.request_cut;
   const CloseReason reason = server.close_reason != CloseReason::none ? server.close_reason

@@ -9,86 +9,30 @@
 //   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
 //   watch.cpp        statements and waits, noted      tally.cpp        ends and logins, counted
 //   slow_log.cpp     the log of statements
+//   isolation.cpp    what a client does to its session, in shared modes
 #pragma once
 
-#include <deque>
 #include <functional>
-#include <map>
-#include <memory>
-#include <random>
 #include <string>
-#include <vector>
 
 #include "config/change.h"
-#include "config/config.h"
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
+#include "protocol/sql/session_effects.h"
 #include "proxy/core/log.h"
 #include "proxy/core/version.h"
-#include "proxy/policy/prepared/sql_verb.h"
-#include "proxy/observe/tally.h"
-#include "proxy/observe/waits.h"
-#include "proxy/pool/ledger.h"
-#include "proxy/session/auth_lookup.h"
-#include "proxy/session/cancel_job.h"
 #include "proxy/session/client_login.h"
-#include "proxy/session/client_session.h"
-#include "proxy/session/credentials.h"
-#include "proxy/session/pool_desk.h"
 #include "proxy/session/proof_port.h"
 #include "proxy/session/ports.h"
-#include "proxy/session/server_connection.h"
-#include "proxy/session/slab.h"
+#include "proxy/session/worker_state.h"
 
 namespace pgweir {
-
-class Worker;
-using Task = std::function<void(Worker&)>;
-
-// The other workers, and the process. Thread-safe.
-class Fleet {
- public:
-  virtual ~Fleet() = default;
-  virtual unsigned size() const = 0;
-  // Runs the task on that worker's thread, in a later turn. Order between two workers is kept.
-  virtual void post(unsigned worker, Task task) = 0;
-  // The worker that is to serve a client of that pool, whose size is `pool_size` (0: unlimited).
-  virtual unsigned place_for_client(std::string_view database, std::string_view user, int pool_size) = 0;
-  virtual std::uint64_t next_id() = 0;         // clients and servers, one counter
-  virtual void on_tick(Worker& worker) = 0;    // once per tick of each worker, on its thread
-  virtual std::uint64_t random_secret() = 0;   // nobody can guess it: cancel keys, salts, nonces
-};
-
-// The admin console, as its clients' worker sees it.
-class ConsolePort {
- public:
-  virtual ~ConsolePort() = default;
-  virtual void on_message(Worker& worker, ClientSession& client, char tag, Bytes body) = 0;
-  virtual void on_gone(Worker& worker, ClientSession& client) = 0;
-  // A CancelRequest for a console client that waits for its command.
-  virtual void on_cancel(Worker& worker, ClientSession& client) = 0;
-  virtual void on_tick(Worker& worker) = 0;
-};
-
-// How far the process is on its way out.
-enum class Shutdown : std::uint8_t { no, wait_for_servers, wait_for_clients };
 
 // The mark of a request that names a prepared statement: its id, and above it where its name is, plus 1 (0: unknown).
 inline constexpr unsigned mark_id_bits = 40;
 inline constexpr std::size_t mark_name_max = std::size_t{1} << 23;
 
-// What all workers share. Outlives them.
-struct Commons {
-  Ledger& ledger;
-  Fleet& fleet;
-  Credentials& credentials;
-  const policy::TrackedParameters& tracked;
-  ConsolePort* console = nullptr;              // null: there is none (tests)
-  std::uint32_t own_uid = ~0u;                 // who may use the console without a password
-  ProofPort* proofs = nullptr;                 // null: LDAP, PAM and peer prove nobody (tests)
-};
-
-class Worker final : public LoopEvents {
+class Worker final : public LoopEvents, private WorkerState {
  public:
   Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop,
          Connector& connector, std::uint64_t seed);
@@ -181,7 +125,10 @@ class Worker final : public LoopEvents {
   ClientLogin::Event on_startup(ClientSession& client, Buffer& answer);
   bool move_home(ClientSession& client, Bytes rest);
   bool read_startup_parameters(ClientSession& client);
-  bool read_startup_options(ClientSession& client, std::string_view text);
+  bool read_startup_options(ClientSession& client, std::string_view text, std::string& unsupported);
+  static void keep_startup_setting(ClientSession& client, std::string_view name, std::string_view value,
+                                   const std::string& refusal, std::string& unsupported);
+  bool keeps_startup_settings(const ClientSession& client) const;
   bool take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value);
   void add_host_to_application_name(ClientSession& client);
   bool admit(ClientSession& client);
@@ -310,12 +257,23 @@ class Worker final : public LoopEvents {
   // --- tally.cpp
   void note_closed(const ClientSession& client, CloseReason reason, std::string_view words, std::string_view sqlstate);
   void note_closed(const ServerConnection& server, CloseReason reason, std::string_view words);
+  // --- isolation.cpp
+  bool isolates(const PoolDesk& desk) const;
+  void note_session(ClientSession& client, const Piece& piece);
+  void note_text(ServerConnection& server, std::string_view sql, bool whole);
+  void note_bind(ClientSession& client, Bytes body);
+  void note_effects(ServerConnection& server, const sql::SessionEffects& effects, Bytes parameters);
+  void note_setting(ServerConnection& server, const std::string& name);
+  static SessionTouch& touch(ServerConnection& server);
+  bool settle_session(ServerConnection& server);
+  void pin(ServerConnection& server, PinReason reason);
+  static void hear(ServerConnection& server, const Piece& piece);
+  void on_looked(ServerConnection& server);
+  policy::SharedSettings settings_told(const ServerConnection& server, const SessionTouch& touched, PinReason& reason) const;
+  static void on_discarded(ServerConnection& server);
+  bool give_settings(ServerConnection& server, const std::string& reported);
+  void clean_session(ServerConnection& server);
   // --- watch.cpp
-  struct Watch {
-    Watch(std::size_t entries_max, std::size_t bytes_max) : digests(entries_max, bytes_max) {}
-    DigestTable digests;
-    SlowRing slow;
-  };
   void settle_watch();                         // as query_digests says
   bool times_statements() const;
   void on_statement_over(ServerConnection& server, unsigned count);
@@ -372,6 +330,7 @@ class Worker final : public LoopEvents {
   void on_open_failed(ServerConnection& server, CloseReason reason, const std::string& text,
                       const std::string& sqlstate);
   void fail_waiters(PoolDesk& desk, const std::string& text, const std::string& sqlstate);
+  void begin_job(ServerConnection& server, ServerJob job);
   void start_job(ServerConnection& server, ServerJob job, const std::string& sql);
   void on_job_done(ServerConnection& server);
   void on_server_gone(ServerConnection& server, int error);
@@ -406,44 +365,6 @@ class Worker final : public LoopEvents {
   void find_shortest_client_idle();
   void prepare_forced_pools();
   bool lifetime_over(const PoolDesk& desk, const PooledServer& server, TimePoint now) const;
-
-  const unsigned number_;
-  Commons shared_;
-  std::shared_ptr<const Config> config_;
-  Loop& loop_;
-  Connector& connector_;
-  std::minstd_rand random_;
-
-  policy::StatementStore statements_;          // outlives those who hold its statements
-  policy::StatementCounters statement_counters_;
-  Buffer identity_;                            // of the Parse under way, where it is not a part of the message
-  Buffer words_;                               // ours in the run under way; never grows while the run points to it
-  Buffer answers_;                             // of ours to the client whose bytes are being read
-  std::vector<policy::SqlRename> renames_;     // to be undone in the error under way
-  std::vector<policy::SqlEdit> edits_;
-
-  Slab<ClientSession> clients_{Token::Kind::client};
-  Slab<ServerConnection> servers_{Token::Kind::server};
-  std::map<PoolKey, std::unique_ptr<PoolDesk>> desks_;
-  std::map<AuthLookup::Key, std::unique_ptr<AuthLookup>> lookups_;
-  std::unique_ptr<Watch> watch_;               // null: query_digests=0
-  Tally tally_;
-  CloseRing closes_;
-  std::string farewell_detail_;                // DETAIL of what end_client() tells
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<Route>> routes_;
-  using ByAge = List<ClientSession, &ClientSession::by_age>;
-  ByAge logins_, idle_clients_;                // oldest first
-  std::vector<Token> gone_clients_;            // a send to them failed in this turn
-  std::vector<Token> to_feed_;                 // clients who got a server in this turn; their held bytes go out
-  std::vector<PoolKey> look_again_;            // pools that may be able to open a server now
-  std::vector<Token> to_bury_;
-  Slab<CancelJob> cancels_{Token::Kind::cancel};
-  std::map<std::string, bool> paused_, disabled_;
-  bool paused_all_ = false;
-  Shutdown shutdown_ = Shutdown::no;
-  std::uint64_t recycle_orders_ = 0;           // RECONNECT, KILL and reloads so far; all workers get them alike
-  bool stopping_ = false;                      // nothing is opened any more
-  Duration shortest_client_idle_{};            // of all client_idle_timeouts in force; 0: none is
 };
 
 }  // namespace pgweir

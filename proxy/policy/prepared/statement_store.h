@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "protocol/bytes.h"
+#include "protocol/sql/session_effects.h"
 #include "proxy/policy/prepared/sql_verb.h"
 
 namespace pgweir::policy {
@@ -24,6 +25,7 @@ struct StatementText {
   StatementKind kind = StatementKind::parsed;
   bool touches_statements = false;       // it prepares or deallocates others when it is executed
   std::unique_ptr<const SqlVerb> verb;   // it is about one other statement, by name; null: it is not
+  std::unique_ptr<const sql::SessionEffects> effects;   // null: it does nothing to its session
   std::uint64_t hash = 0;
   Buffer identity;
   std::string_view sql() const;          // for the log

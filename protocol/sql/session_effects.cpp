@@ -1,0 +1,319 @@
+#include "protocol/sql/session_effects.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "protocol/sql/lexer.h"
+
+namespace pgweir::sql {
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+bool in_word(char c) {
+  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || (c & 0x80) != 0;
+}
+
+bool is(std::string_view text, std::string_view word) {
+  return text.size() == word.size() &&
+         std::equal(text.begin(), text.end(), word.begin(), [](char a, char b) { return lower(a) == b; });
+}
+
+template <std::size_t N>
+bool is_one_of(std::string_view text, const std::array<std::string_view, N>& words) {
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return is(text, word); });
+}
+
+constexpr std::array locking_functions{
+    std::string_view("pg_advisory_lock"), std::string_view("pg_advisory_lock_shared"),
+    std::string_view("pg_try_advisory_lock"), std::string_view("pg_try_advisory_lock_shared")};
+constexpr std::array unlocking_functions{
+    std::string_view("pg_advisory_unlock"), std::string_view("pg_advisory_unlock_shared"),
+    std::string_view("pg_advisory_unlock_all")};
+// First words of statements that act on the session by themselves.
+constexpr std::array session_verbs{
+    std::string_view("set"),  std::string_view("reset"), std::string_view("discard"), std::string_view("listen"),
+    std::string_view("unlisten"), std::string_view("load"), std::string_view("do"),  std::string_view("call"),
+    std::string_view("declare"),  std::string_view("close"), std::string_view("create"), std::string_view("drop"),
+    std::string_view("prepare")};
+
+bool affects(std::string_view function) {
+  return is(function, "set_config") || is_one_of(function, locking_functions) || is_one_of(function, unlocking_functions);
+}
+
+// A name as PostgreSQL folds it.
+std::string folded(const Token& token) {
+  std::string name(token.text);
+  if (token.kind == TokenKind::quoted) {
+    if (name.size() < 2 || name[0] != '"') return {};
+    name = name.substr(1, name.size() - 2);
+    for (std::size_t at = 0; (at = name.find("\"\"", at)) != std::string::npos; ++at) name.erase(at, 1);
+  }
+  // Settings are found whatever their case is.
+  std::transform(name.begin(), name.end(), name.begin(), lower);
+  return name;
+}
+
+// Reads the tokens of one text, statement by statement.
+class Reader {
+ public:
+  explicit Reader(std::string_view sql) : lexer_(sql) { advance(); }
+
+  SessionEffects read() {
+    while (token_.kind != TokenKind::end) {
+      if (token_.is(';')) {
+        advance();
+        continue;
+      }
+      statement();
+      while (token_.kind != TokenKind::end && !token_.is(';')) advance();
+    }
+    return std::move(effects_);
+  }
+
+ private:
+  void advance() { token_ = lexer_.next(); }
+  bool word(std::string_view text) const { return token_.kind == TokenKind::word && is(token_.text, text); }
+  bool take(std::string_view text) {
+    if (!word(text)) return false;
+    advance();
+    return true;
+  }
+  void add(std::string_view setting) { effects_.settings.emplace_back(setting); }
+
+  void statement() {
+    if (take("set")) return set();
+    if (take("reset")) return reset();
+    if (take("discard")) return discard();
+    if (take("listen")) return leaves();
+    if (take("unlisten") || take("close")) return takes_away();
+    if (take("load")) {
+      effects_.loads_library = true;
+      return;
+    }
+    if (word("do") || word("call")) effects_.runs_code = true;
+    if (word("drop")) takes_away();
+    if (take("declare")) return declare();
+    if (word("create")) return create();
+    // What a prepared statement does it does when it is executed, by a name that is not told here.
+    const bool prepares = word("prepare");
+    const SessionEffects before = prepares ? effects_ : SessionEffects{};
+    calls();
+    if (prepares && !(effects_.settings == before.settings && effects_.leaves_something == before.leaves_something &&
+                      effects_.setting_parameters == before.setting_parameters)) {
+      effects_.unreadable_setting = true;
+    }
+  }
+
+  // SET [SESSION | LOCAL] ...
+  void set() {
+    if (word("local") || word("transaction") || word("constraints")) return;
+    if (take("session")) {
+      if (take("characteristics")) {
+        for (const char* name : {"default_transaction_isolation", "default_transaction_read_only", "default_transaction_deferrable"})
+          add(name);
+        return;
+      }
+      if (word("authorization")) return authorization();
+    }
+    if (word("role")) return add("role");
+    if (word("names")) return add("client_encoding");
+    if (word("schema")) return add("search_path");
+    if (word("seed")) return;
+    if (take("time")) return add("timezone");
+    if (take("xml")) return add("xmloption");
+    if (word("authorization")) return authorization();
+    named_setting();
+  }
+
+  void authorization() {
+    add("session_authorization");
+    add("role");
+  }
+
+  void reset() {
+    if (word("all")) {
+      effects_.all_settings = true;
+    } else if (take("session")) {
+      authorization();
+    } else if (word("time")) {
+      add("timezone");
+    } else {
+      named_setting();
+    }
+  }
+
+  // name, or prefix.name
+  void named_setting() {
+    std::string name;
+    while (token_.kind == TokenKind::word || token_.kind == TokenKind::quoted) {
+      name += folded(token_);
+      advance();
+      if (!token_.is('.')) break;
+      name += '.';
+      advance();
+    }
+    if (!name.empty()) add(name);
+  }
+
+  void discard() {
+    if (word("all")) effects_.all_settings = true;
+    if (!word("plans") && !word("sequences")) takes_away();
+  }
+
+  void leaves() { effects_.leaves_something = true; }
+  void takes_away() { effects_.takes_something_away = true; }
+
+  // DECLARE name ... CURSOR WITH HOLD FOR query
+  void declare() {
+    std::string_view last;
+    while (token_.kind != TokenKind::end && !token_.is(';') && !word("for")) {
+      if (word("hold") && is(last, "with")) leaves();
+      last = token_.text;
+      advance();
+    }
+    calls();
+  }
+
+  // CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMP ..., or pg_temp.name
+  void create() {
+    bool head = true;
+    std::string_view last;
+    while (token_.kind != TokenKind::end && !token_.is(';')) {
+      head &= token_.kind == TokenKind::word && !word("table") && !word("view") && !word("sequence") && !word("function");
+      if (head && (word("temp") || word("temporary"))) leaves();
+      if (word("pg_temp")) leaves();
+      if (token_.is('(')) call(last);
+      else last = token_.kind == TokenKind::word || token_.kind == TokenKind::quoted ? token_.text : std::string_view{};
+      advance();
+    }
+  }
+
+  // The functions that a statement calls, and SELECT ... INTO TEMP.
+  void calls() {
+    std::string_view last;
+    while (token_.kind != TokenKind::end && !token_.is(';')) {
+      const bool name = token_.kind == TokenKind::word || token_.kind == TokenKind::quoted;
+      if (name && is(last, "into") && (word("temp") || word("temporary") || word("pg_temp") || word("local") || word("global")))
+        leaves();
+      if (token_.is('(')) {
+        advance();
+        call(last);
+        last = {};
+        continue;
+      }
+      last = name ? token_.text : std::string_view{};
+      advance();
+    }
+  }
+
+  // Behind the bracket, or on it.
+  void call(std::string_view function) {
+    if (function.size() > 2 && function[1] == '&') effects_.unreadable_setting = effects_.all_settings = true;
+    if (function.size() > 1 && function.front() == '"') function = function.substr(1, function.size() - 2);
+    if (!affects(function)) return;
+    if (is_one_of(function, locking_functions)) return leaves();
+    if (is_one_of(function, unlocking_functions)) return takes_away();
+    if (token_.is('(')) advance();
+    config_call();
+  }
+
+  // set_config(name, value, is_local): the name as a literal or a parameter.
+  void config_call() {
+    const Token name = token_;
+    advance();
+    while (token_.kind == TokenKind::cast) {
+      advance();
+      advance();
+    }
+    if (!token_.is(',')) {
+      effects_.unreadable_setting = effects_.all_settings = true;
+      return;
+    }
+    if (is_local()) return;
+    if (name.kind == TokenKind::parameter) {
+      std::uint16_t number = 0;
+      std::from_chars(name.text.data() + 1, name.text.data() + name.text.size(), number);
+      effects_.setting_parameters.push_back(number);
+    } else if (name.kind == TokenKind::string && name.text.size() > 2 && name.text.front() == '\'' &&
+               name.text.find('\'', 1) == name.text.size() - 1) {
+      std::string setting(name.text.substr(1, name.text.size() - 2));
+      std::transform(setting.begin(), setting.end(), setting.begin(), lower);
+      add(setting);
+    } else {
+      effects_.unreadable_setting = effects_.all_settings = true;
+    }
+  }
+
+  // From the comma behind the name to the call's end: whether the third argument is a plain TRUE.
+  bool is_local() {
+    int depth = 0, comma = 1;
+    Token argument;
+    unsigned tokens = 0;
+    for (advance(); token_.kind != TokenKind::end; advance()) {
+      if (depth == 0 && token_.is(')')) break;
+      if (token_.is('(') || token_.is('[')) ++depth;
+      if (token_.is(')') || token_.is(']')) --depth;
+      if (depth == 0 && token_.is(',')) {
+        ++comma;
+        tokens = 0;
+        continue;
+      }
+      if (comma == 1 && token_.kind == TokenKind::word && affects(token_.text)) effects_.unreadable_setting = effects_.all_settings = true;
+      argument = token_;
+      ++tokens;
+    }
+    return comma == 2 && tokens == 1 && (is(argument.text, "true") || is(argument.text, "'t'") || is(argument.text, "'true'"));
+  }
+
+  Lexer lexer_;
+  Token token_;
+  SessionEffects effects_;
+};
+
+bool begins_with_session_verb(std::string_view sql) {
+  const Token first = Lexer(sql).next();
+  return first.kind == TokenKind::word && is_one_of(first.text, session_verbs);
+}
+
+}  // namespace
+
+bool may_affect_session(std::string_view sql) {
+  if (begins_with_session_verb(sql)) return true;
+  for (std::size_t at = 0; at < sql.size(); ++at) {
+    switch (sql[at]) {
+      case '(': {
+        std::size_t end = at;
+        while (end > 0 && (sql[end - 1] == ' ' || sql[end - 1] == '\n' || sql[end - 1] == '"')) --end;
+        std::size_t begin = end;
+        while (begin > 0 && in_word(sql[begin - 1])) --begin;
+        if (affects(sql.substr(begin, end - begin))) return true;
+        // A comment may stand between the name and the bracket.
+        if (end > 0 && sql[end - 1] == '/') return true;
+        break;
+      }
+      case '&':
+        if (sql.substr(at + 1, 1) == "\"") return true;   // a name with escapes
+        break;
+      case ';':
+        if (begins_with_session_verb(sql.substr(at + 1))) return true;
+        break;
+      case 't': case 'T':
+        if (at > 0 && !in_word(sql[at - 1]) && is(sql.substr(at, 4), "temp")) return true;
+        break;
+      case 'p': case 'P':
+        if (is(sql.substr(at, 7), "pg_temp")) return true;
+        break;
+      default:
+        break;
+    }
+  }
+  return false;
+}
+
+SessionEffects session_effects(std::string_view sql) {
+  if (!may_affect_session(sql)) return {};
+  return Reader(sql).read();
+}
+
+}  // namespace pgweir::sql

@@ -1,0 +1,42 @@
+// What was done so that no client sees another one's session. Numbers of one pool on one worker; they only grow.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace pgweir {
+
+// Why a server stays with its client outside of transactions.
+enum class PinReason : std::uint8_t {
+  none,
+  advisory_lock,
+  held_cursor,       // WITH HOLD
+  channel,           // LISTEN
+  temporary,         // a temporary table, view, ...
+  library,           // LOAD
+  unreadable,        // a setting whose name is not in the text
+  policy,            // session_state=pin
+  unknown,           // the server did not tell what is there
+};
+inline constexpr std::size_t pin_reasons = 9;
+constexpr const char* text_of(PinReason reason) {
+  constexpr const char* texts[pin_reasons] = {"",        "advisory_lock",      "held_cursor",   "channel", "temporary",
+                                              "library", "unreadable_setting", "session_state", "unknown"};
+  return texts[static_cast<std::size_t>(reason)];
+}
+
+struct IsolationCounts {
+  std::uint64_t replays = 0;         // a server was given the settings of its next client
+  std::uint64_t looks = 0;           // a server was asked what its client has set
+  std::uint64_t full_looks = 0;      // ... and what else is there
+  std::uint64_t cleaned = 0;         // DISCARD ALL after a client that has left
+  std::array<std::uint64_t, pin_reasons> pins{};
+
+  IsolationCounts& operator+=(const IsolationCounts& other) {
+    replays += other.replays, looks += other.looks, full_looks += other.full_looks, cleaned += other.cleaned;
+    for (std::size_t i = 0; i < pin_reasons; ++i) pins[i] += other.pins[i];
+    return *this;
+  }
+};
+
+}  // namespace pgweir

@@ -1,0 +1,278 @@
+// What a client does to its session in a shared mode: noted as it goes by, looked up on the server when its transaction
+// is over, given to the next server the client gets. What cannot be given keeps the server with the client.
+//
+//   SET x  ->  noted  ->  transaction over  ->  look: what is x?  ->  kept with the client and the server  ->  released
+//   next request, another server  ->  the two differ  ->  set_config(), RESET  ->  the request
+#include <algorithm>
+
+#include "protocol/backend.h"
+#include "protocol/compose.h"
+#include "protocol/frontend.h"
+#include "protocol/sql/session_effects.h"
+#include "protocol/wire.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+namespace {
+
+// Names of settings of no module that are looked for besides those the client has used.
+constexpr std::size_t custom_names_max = 256;
+// What a server tells of its session; more is not believed.
+constexpr std::size_t told_bytes_max = 256 * 1024;
+
+// Functions by number, for FunctionCall. Source: PostgreSQL's pg_proc.dat.
+constexpr std::uint32_t set_config_oid = 2078, first_lock_oid = 2880, last_lock_oid = 2892, first_user_oid = 16384;
+
+// The value of parameter `number` (from 1) of a Bind, as text; nothing: it is not all here.
+std::optional<std::string_view> bind_parameter(Bytes behind_names, unsigned number) {
+  WireReader reader(behind_names);
+  const std::uint16_t formats = reader.u16();
+  (void)reader.bytes(std::size_t{formats} * 2);
+  const std::uint16_t count = reader.u16();
+  for (unsigned i = 1; i <= count && reader.ok(); ++i) {
+    const std::int32_t length = reader.i32();
+    if (i == number && length < 0) return std::string_view{};
+    const Bytes value = length > 0 ? reader.bytes(static_cast<std::size_t>(length)) : Bytes{};
+    if (i == number && reader.ok()) return as_text(value);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool Worker::isolates(const PoolDesk& desk) const {
+  return desk.mode != PoolMode::session && desk.limits.session_state != SessionState::off;
+}
+
+// --- noting
+
+void Worker::note_session(ClientSession& client, const Piece& piece) {
+  switch (piece.tag) {
+    case 'Q': {
+      const auto lead = read_query_lead(piece.body());
+      if (lead) note_text(*client.server, lead->sql, piece.ends);
+      return;
+    }
+    case 'P': {
+      if (tracks_statements(client)) return;       // what it does it does when it is executed
+      const auto lead = read_parse_lead(piece.body());
+      if (lead) note_text(*client.server, lead->sql, piece.ends);
+      return;
+    }
+    case 'B':
+      return note_bind(client, piece.body());
+    case 'F': {
+      const auto call = read_function_call(piece.body());
+      if (!call) return;
+      const std::uint32_t oid = call->function_oid;
+      if (oid == set_config_oid) touch(*client.server).stays = PinReason::unreadable;
+      if ((oid >= first_lock_oid && oid <= last_lock_oid) || oid >= first_user_oid) touch(*client.server).everything = true;
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+void Worker::note_text(ServerConnection& server, std::string_view sql, bool whole) {
+  if (!whole) touch(server).everything = true;       // nobody has read the rest
+  if (sql::may_affect_session(sql)) note_effects(server, sql::session_effects(sql), {});
+}
+
+void Worker::note_bind(ClientSession& client, Bytes body) {
+  const auto view = read_bind(body);
+  if (!view || !tracks_statements(client)) return;
+  const policy::StatementRef* named = view->statement.empty() ? &client.statements.unnamed : client.statements.find(view->statement);
+  if (!named) return;
+  if (!*named) touch(*client.server).everything = true;      // too large to be remembered
+  else if (const auto& effects = (*named)->text->effects) note_effects(*client.server, *effects, body.subspan(view->statement_end));
+}
+
+void Worker::note_effects(ServerConnection& server, const sql::SessionEffects& effects, Bytes parameters) {
+  if (effects.none()) return;
+  for (const std::string& name : effects.settings) note_setting(server, name);
+  for (const std::uint16_t number : effects.setting_parameters) {
+    const auto name = bind_parameter(parameters, number);
+    if (!name) touch(server).stays = PinReason::unreadable;
+    else note_setting(server, policy::lower_case(*name));
+  }
+  if (effects.all_settings || effects.leaves_something || effects.takes_something_away || effects.runs_code) touch(server).everything = true;
+  if (effects.unreadable_setting) touch(server).stays = PinReason::unreadable;
+  if (effects.loads_library) touch(server).stays = PinReason::library;
+}
+
+void Worker::note_setting(ServerConnection& server, const std::string& name) {
+  if (shared_.tracked.place_of(name) != policy::TrackedParameters::none) return;    // the server reports it
+  SessionTouch& touched = touch(server);
+  if (!policy::is_plain_setting(name)) {
+    touched.stays = PinReason::unreadable;
+    return;
+  }
+  if (server.desk->limits.session_state == SessionState::pin) touched.stays = PinReason::policy;
+  if (std::find(touched.settings.begin(), touched.settings.end(), name) == touched.settings.end()) touched.settings.push_back(name);
+  if (name.find('.') != std::string::npos && custom_names_.size() < custom_names_max) custom_names_.insert(name);
+}
+
+SessionTouch& Worker::touch(ServerConnection& server) {
+  if (!server.touch) server.touch = std::make_unique<SessionTouch>();
+  return *server.touch;
+}
+
+// --- looking
+
+// True: the server may leave its client now. False: it stays, or is being looked at.
+bool Worker::settle_session(ServerConnection& server) {
+  ClientSession& client = *server.client;
+  if (!server.touch) return client.pin == PinReason::none;
+  SessionTouch& touched = *server.touch;
+  if (touched.stays != PinReason::none) pin(server, touched.stays);
+  const bool for_good = client.pin == PinReason::library || client.pin == PinReason::unreadable || client.pin == PinReason::policy;
+  if (for_good || (client.pin != PinReason::none && !touched.everything)) return false;
+  std::vector<std::string> names = touched.settings;
+  if (touched.everything) {
+    names.assign(custom_names_.begin(), custom_names_.end());
+    names.insert(names.end(), {"role", "session_authorization"});
+    if (client.settings) {
+      for (const auto& [name, value] : *client.settings)
+        if (custom_names_.count(name) == 0) names.push_back(name);
+    }
+  }
+  IsolationCounts& counts = server.desk->isolation;
+  ++(touched.everything ? counts.full_looks : counts.looks);
+  client.phase = ClientPhase::preparing;
+  server.told.clear();
+  start_job(server, ServerJob::look, touched.everything ? policy::session_question(names) : policy::settings_question(names));
+  return false;
+}
+
+void Worker::pin(ServerConnection& server, PinReason reason) {
+  ClientSession& client = *server.client;
+  if (reason != PinReason::none && reason != client.pin) {
+    ++server.desk->isolation.pins[static_cast<std::size_t>(reason)];
+    log_client(log::Level::debug, client, "keeps its server: {}", text_of(reason));
+  }
+  client.pin = reason;
+}
+
+// A row of the answer; all of its pieces, in order.
+void Worker::hear(ServerConnection& server, const Piece& piece) {
+  if (server.told.size() + piece.bytes.size() > told_bytes_max) {
+    server.job_failed = true;
+    server.job_error = "too much to tell";
+    return;
+  }
+  append(server.told, piece.bytes);
+}
+
+void Worker::on_looked(ServerConnection& server) {
+  ClientSession& client = *server.client;
+  const std::unique_ptr<SessionTouch> touched = std::move(server.touch);
+  PinReason reason = PinReason::none;
+  if (server.job_failed) {
+    // Not known to be clean: never anybody else's. It is looked at again when something may have gone.
+    reason = PinReason::unknown;
+  } else {
+    server.facts.settings = client.settings = settings_told(server, *touched, reason);
+  }
+  server.told = {};
+  pin(server, reason);
+  client.phase = ClientPhase::leasing;
+  if (reason == PinReason::none) give_back(server);
+  feed_held(client);
+}
+
+// What the rows say; `reason` becomes why the server must stay, if so.
+policy::SharedSettings Worker::settings_told(const ServerConnection& server, const SessionTouch& touched, PinReason& reason) const {
+  const policy::SharedSettings& before = server.client->settings;
+  policy::SharedSettings settings = touched.everything ? nullptr : before;
+  Framer rows(Direction::from_server);
+  Bytes left = server.told;
+  while (auto piece = rows.next(left)) {
+    WireReader reader(piece->body());
+    if (reader.u16() != 3) continue;
+    std::string_view fields[3];
+    bool null = false;
+    for (std::string_view& field : fields) {
+      const std::int32_t length = reader.i32();
+      null = length < 0;
+      if (length > 0) field = as_text(reader.bytes(static_cast<std::size_t>(length)));
+    }
+    const auto [kind, name, value] = fields;
+    if (kind == "custom") {
+      const bool is_nobody = (name == "role" && value == "none") || (name == "session_authorization" && value == server.desk->pool.user());
+      // What was set once and has been reset reads as nothing, not as NULL.
+      const bool was_set = std::find(touched.settings.begin(), touched.settings.end(), name) != touched.settings.end() ||
+                           !policy::same_settings(policy::with_setting(before, name, std::nullopt), before);
+      const bool is_set = !null && !is_nobody && (!value.empty() || was_set);
+      settings = policy::with_setting(settings, name, is_set ? std::optional(value) : std::nullopt);
+    } else if (kind == "setting") {
+      const bool of_transaction = name.starts_with("transaction_");
+      const std::string lower_name = policy::lower_case(name);
+      if (!of_transaction && shared_.tracked.place_of(name) == policy::TrackedParameters::none)
+        settings = policy::with_setting(settings, lower_name, value);
+    } else if (value != "0") {
+      reason = kind == "lock" ? PinReason::advisory_lock
+               : kind == "cursor" ? PinReason::held_cursor
+               : kind == "channel" ? PinReason::channel
+                                   : PinReason::temporary;
+    }
+  }
+  return settings;
+}
+
+// DISCARD ALL has been answered: nothing is left that a look would not tell.
+void Worker::on_discarded(ServerConnection& server) {
+  if (!server.client) return;
+  // What came behind it in the same breath may have set something again.
+  if (server.talk.owed_count() > 1) return;
+  if (server.client->pin != PinReason::library) server.client->pin = PinReason::none;
+  if (server.touch && server.touch->stays != PinReason::library) server.touch->stays = PinReason::none;
+}
+
+// --- giving
+
+// The client's settings on the server it has just got. True: there is something to do, and it has been sent.
+bool Worker::give_settings(ServerConnection& server, const std::string& reported) {
+  ClientSession& client = *server.client;
+  const bool differ = isolates(*server.desk) && !policy::same_settings(client.settings, server.facts.settings);
+  if (!differ && reported.empty()) return false;
+  client.phase = ClientPhase::preparing;
+  if (!differ) {
+    start_job(server, ServerJob::setup, reported);
+    return true;
+  }
+  ++server.desk->isolation.replays;
+  const policy::SettingsPlan plan = policy::plan_settings(client.settings, server.facts.settings);
+  begin_job(server, ServerJob::setup);
+  Buffer words;
+  if (const std::string sql = plan.resets + reported; !sql.empty()) {
+    compose::query(words, sql);
+    server.talk.on_request('Q', For::pooler);
+  }
+  // Bound values need no quoting, whatever the encoding is.
+  if (!plan.sets.empty()) {
+    compose::parse(words, {}, "SELECT pg_catalog.set_config($1,$2,false)");
+    server.talk.on_request('P', For::pooler);
+    for (const auto& [name, value] : plan.sets) {
+      const std::optional<std::string_view> values[] = {name, value};
+      compose::bind(words, {}, {}, values);
+      compose::execute(words, {});
+      server.talk.on_request('B', For::pooler);
+      server.talk.on_request('E', For::pooler);
+    }
+    compose::sync(words);
+    server.talk.on_request('S', For::pooler);
+  }
+  send_to_server(server, words);
+  return true;
+}
+
+// What the client that leaves did to its session is undone before anybody else gets the server.
+void Worker::clean_session(ServerConnection& server) {
+  if (server.client->pin == PinReason::library) return end_server(server, CloseReason::client_left_not_ready);
+  ++server.desk->isolation.cleaned;
+  unlink(server);
+  start_job(server, ServerJob::clean, "DISCARD ALL");
+}
+
+}  // namespace pgweir

@@ -1,0 +1,70 @@
+#include "protocol/sql/session_effects.h"
+
+#include <doctest/doctest.h>
+
+using namespace pgweir;
+using sql::session_effects;
+using Names = std::vector<std::string>;
+
+TEST_CASE("SET and RESET name the settings that they change for the session") {
+  CHECK(session_effects("SET search_path TO a, b").settings == Names{"search_path"});
+  CHECK(session_effects("/* x */ set Session work_mem = '4MB';").settings == Names{"work_mem"});
+  CHECK(session_effects("set app.Tenant = 5").settings == Names{"app.tenant"});
+  CHECK(session_effects("set \"App\".\"x\"\"y\" = 5").settings == Names{"app.x\"y"});
+  CHECK(session_effects("set schema 'x'").settings == Names{"search_path"});
+  CHECK(session_effects("set time zone 'UTC'").settings == Names{"timezone"});
+  CHECK(session_effects("set role alice").settings == Names{"role"});
+  CHECK(session_effects("set session authorization bob").settings == Names{"session_authorization", "role"});
+  CHECK(session_effects("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").settings.size() == 3);
+  CHECK(session_effects("reset statement_timeout").settings == Names{"statement_timeout"});
+  CHECK(session_effects("select 1; set a.b to 'x'; select 2; reset c").settings == Names{"a.b", "c"});
+  CHECK(session_effects("reset all").all_settings);
+  CHECK(session_effects("discard all").all_settings);
+}
+
+TEST_CASE("what ends with the transaction is no effect on the session") {
+  for (const char* sql : {"set local search_path to x", "set transaction read only", "set constraints all deferred",
+                          "select set_config('a.b', 'x', true)", "select pg_advisory_xact_lock(1)", "begin", "commit",
+                          "select 'set_config(1)' from t", "update t set a = 1", "declare c cursor for select 1",
+                          "create table temperature (x int)", "insert into t select x from temp_a", "notify x", ""}) {
+    INFO(sql);
+    CHECK(session_effects(sql).none());
+  }
+}
+
+TEST_CASE("set_config names its setting by a literal, a parameter, or in no way that can be read") {
+  CHECK(session_effects("select set_config('App.Tenant', $1, false)").settings == Names{"app.tenant"});
+  CHECK(session_effects("SELECT pg_catalog.SET_CONFIG('a.b'::text, f(1, 2), $2), 1").settings == Names{"a.b"});
+  CHECK(session_effects("select set_config /* */ ($2, $1, false)").setting_parameters == std::vector<std::uint16_t>{2});
+  CHECK(session_effects("with x as (select \"set_config\"('a.b', '1', false)) select * from x").settings == Names{"a.b"});
+  CHECK(session_effects("select set_config(name, 'x', false) from t").unreadable_setting);
+  CHECK(session_effects("select set_config('a' || 'b', 'x', false)").unreadable_setting);
+  CHECK(session_effects("select set_config(E'a\\x2eb', 'x', false)").unreadable_setting);
+  CHECK(session_effects("select set_config('a.b', set_config('c.d', 'x', false), true)").unreadable_setting);
+  CHECK(session_effects("select U&\"set\\005fconfig\"('a.b', 'x', false)").unreadable_setting);
+  CHECK(session_effects("prepare p as select set_config('a.b', $1, false)").unreadable_setting);
+  const auto both = session_effects("select set_config('a.b', '1', false), set_config('c.d', '2', false)");
+  CHECK(both.settings == Names{"a.b", "c.d"});
+}
+
+TEST_CASE("what cannot be given to another server is told when it comes and when it may go") {
+  for (const char* sql : {"listen x", "select pg_advisory_lock(1)", "select pg_try_advisory_lock_shared(1, 2)",
+                          "create temp table x (a int)", "CREATE LOCAL TEMPORARY VIEW v AS SELECT 1",
+                          "create table pg_temp.x (a int)", "select 1 into temp x", "create temp table x as select 1",
+                          "declare c cursor with hold for select 1", "with a as (select pg_advisory_lock(1)) select * from a"}) {
+    INFO(sql);
+    CHECK(session_effects(sql).leaves_something);
+  }
+  for (const char* sql : {"unlisten *", "select pg_advisory_unlock(1)", "drop table x", "close c", "discard temp", "discard all"}) {
+    INFO(sql);
+    CHECK(session_effects(sql).takes_something_away);
+  }
+  CHECK(session_effects("load 'auto_explain'").loads_library);
+  CHECK(session_effects("do $$ begin end $$").runs_code);
+  CHECK(session_effects("call f()").runs_code);
+}
+
+TEST_CASE("a text that is cut anywhere is read without harm") {
+  const std::string sql = "select set_config('a.b', $1, false); create temp table x (a int); set \"a\".b = 'x'";
+  for (std::size_t size = 0; size <= sql.size(); ++size) (void)session_effects(std::string_view(sql).substr(0, size));
+}
