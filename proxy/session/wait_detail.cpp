@@ -76,6 +76,8 @@ std::string Worker::wait_detail(const PoolDesk& waiting) {
     text += fmt::format("; {} servers are held by {}, {} of them idle in transaction", holders, first_of(applications), idle);
     if (!queries.empty()) text += fmt::format("; queries: {}", first_of(queries));
     if (shared_.fleet.size() > 1) text += " (as this worker sees it)";
+  } else if (shared_.fleet.size() > 1 && reason <= WaitReason::reserve) {
+    text += "; the servers are held on other workers: see SHOW WAITS";
   }
   return text + ".";
 }

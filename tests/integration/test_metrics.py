@@ -82,7 +82,8 @@ def test_histograms_of_query_queue_and_transaction_time(pooler):
     assert metrics.value("pgweir_query_seconds_sum", **pool) == pytest.approx(0.9, rel=0.15)
     # The 2nd waits 0.3 s and the 3rd 0.6 s; the first wait of all was for a connection.
     assert metrics.value("pgweir_queue_seconds_sum", **pool) == pytest.approx(0.9, rel=0.25)
-    assert metrics.value("pgweir_waits_total", reason="pool_size", **pool) == 2
+    # With several workers the first may wait for its server to be handed over.
+    assert metrics.value("pgweir_waits_total", reason="pool_size", **pool) in (2, 3)
     assert metrics.value("pgweir_transaction_seconds_count", **pool) == 4
     assert metrics.value("pgweir_pool_size", **pool) == 1
 
