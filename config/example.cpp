@@ -21,7 +21,7 @@ constexpr std::string_view head =
 ;   user, password             log in to the server as this user, whoever the client is
 ;   auth_user, auth_query, auth_dbname            instead of the settings of that name
 ;   pool_size, min_pool_size, reserve_pool_size   instead of default_pool_size and so on
-;   pool_mode, query_wait_timeout                 instead of the settings of that name
+;   pool_mode, session_state, query_wait_timeout  instead of the settings of that name
 ;   max_db_connections, max_db_client_connections instead of the settings; 0: the setting counts
 ;   server_lifetime            instead of the setting; 0: the setting counts
 ;   connect_query              run once after login to the server
@@ -34,7 +34,7 @@ constexpr std::string_view head =
 [users]
 ; NAME = key=value ... These count before those of the database and the settings below.
 ;
-;   pool_size, reserve_pool_size, pool_mode, max_user_connections, query_timeout,
+;   pool_size, reserve_pool_size, pool_mode, session_state, max_user_connections, query_timeout,
 ;   idle_transaction_timeout, transaction_timeout             of the pool's user
 ;   query_wait_timeout, client_idle_timeout, max_user_client_connections   of the login user
 ;

@@ -212,13 +212,4 @@ AuthPlan Worker::plan_for(ClientSession& client, const LookedUp* looked_up) {
   return plan;
 }
 
-std::string Worker::fresh_nonce() {
-  std::byte raw[18];
-  for (std::size_t i = 0; i < sizeof raw; i += 6) {
-    const std::uint64_t random = shared_.fleet.random_secret();
-    std::memcpy(raw + i, &random, 6);
-  }
-  return base64_encode(raw);
-}
-
 }  // namespace pgweir

@@ -110,7 +110,7 @@ TEST_CASE("all mistakes are told with file and line, and nothing is half applied
 TEST_CASE("each setting that is not served gets one warning at its line, defaults get none") {
   Loaded loaded = load_text(
       "[pgbouncer]\npkt_buf = 2048\npkt_buf = 8192\nsbuf_loopcnt = 5\nserver_tls_sslmode = prefer\n"
-      "client_tls_sslmode = disable\nauth_type = cert\npeer_id = 1\n"
+      "client_tls_sslmode = disable\nauth_type = md5\npeer_id = 1\n"
       "[databases]\na = auth_user=x\nb = auth_user=y\n[peers]\n1 = host=h\n2 = host=i\n");
   CHECK(loaded.config != nullptr);
   CHECK(lines_of(loaded.mistakes) ==
