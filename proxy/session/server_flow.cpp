@@ -175,7 +175,9 @@ void Worker::on_job_done(ServerConnection& server) {
       ClientSession& client = *server.client;
       if (server.job_failed) {
         server.close_reason = CloseReason::invalid_server_parameter;
-        return end_client(client, CloseReason::invalid_server_parameter);
+        // PgBouncer's words for its own parameters; the server's for what the client has set beyond them.
+        const bool theirs = !policy::same_settings(client.settings, server.facts.settings);
+        return end_client(client, CloseReason::invalid_server_parameter, theirs ? server.job_error : std::string{});
       }
       // The server's spelling, so that `ISO` and `ISO, MDY` do not differ for ever.
       client.parameters = server.facts.parameters;

@@ -49,7 +49,7 @@ TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours
                                         "query_window", "query_windows",
                                         "metrics_password", "metrics_queries", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
-                                        "server_lifetime_jitter", "server_tls_direct",
+                                        "server_lifetime_jitter", "server_tls_direct", "session_state",
                                         "share_unnamed_statements", "workers"};
   std::string theirs;
   for (const Setting& row : settings()) {

@@ -2,6 +2,7 @@
 import time
 
 import pytest
+import servers
 from wire import (COPY_DONE, FLUSH, SYNC, Conn, bind, close, copy_data, copy_fail, describe, errors, eventually,
                   execute, extended, msg, parse, query, rows, send_cancel, tags)
 
@@ -149,7 +150,9 @@ def test_T16_close_and_parse_of_one_name_in_a_batch(pooler, order):
         assert known == ("2DCZ" if order == "close first" else "EZ")
 
 
-def test_T18_a_notification_on_an_idle_server_never_reaches_the_next_client(one_server, cluster):
+def test_T18_a_notification_on_an_idle_server_never_reaches_the_next_client(pooler, cluster):
+    ours = {} if servers.IS_PGBOUNCER else {"session_state": "off"}       # else the listener keeps its server
+    one_server = pooler(pool_mode="transaction", default_pool_size=1, **ours)
     with one_server.wire() as listener, one_server.wire() as next_client:
         listener.ask("listen channel")
         cluster.connect("p0").execute("notify channel, 'secret'")
