@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "protocol/sql/builtin_functions.h"
 #include "protocol/sql/lexer.h"
 
 namespace pgweir::sql {
@@ -35,7 +36,19 @@ constexpr std::array session_verbs{
     std::string_view("set"),  std::string_view("reset"), std::string_view("discard"), std::string_view("listen"),
     std::string_view("unlisten"), std::string_view("load"), std::string_view("do"),  std::string_view("call"),
     std::string_view("declare"),  std::string_view("close"), std::string_view("create"), std::string_view("drop"),
-    std::string_view("prepare")};
+    std::string_view("prepare"),  std::string_view("execute")};
+
+// dblink's named connections live as long as the session, and no look at it tells of them.
+bool connects(std::string_view function) { return is(function.substr(0, 14), "dblink_connect"); }
+
+// A plain name that is none of PostgreSQL's.
+bool is_foreign(std::string_view function) {
+  constexpr std::size_t longest = 63;
+  char folded[longest];
+  if (function.empty() || function.size() > longest || (function[0] >= '0' && function[0] <= '9') || function[0] == '$') return false;
+  std::transform(function.begin(), function.end(), folded, lower);
+  return !is_builtin_function({folded, function.size()});
+}
 
 bool affects(std::string_view function) {
   return is(function, "set_config") || is_one_of(function, locking_functions) || is_one_of(function, unlocking_functions);
@@ -91,7 +104,7 @@ class Reader {
       effects_.loads_library = true;
       return;
     }
-    if (word("do") || word("call")) effects_.runs_code = true;
+    if (word("do")) effects_.runs_code = true;
     if (word("drop")) takes_away();
     if (take("declare")) return declare();
     if (word("create")) return create();
@@ -178,13 +191,10 @@ class Reader {
   // CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMP ..., or pg_temp.name
   void create() {
     bool head = true;
-    std::string_view last;
     while (token_.kind != TokenKind::end && !token_.is(';')) {
+      if (word("as")) return calls();          // what comes before are names, types and defaults
       head &= token_.kind == TokenKind::word && !word("table") && !word("view") && !word("sequence") && !word("function");
-      if (head && (word("temp") || word("temporary"))) leaves();
-      if (word("pg_temp")) leaves();
-      if (token_.is('(')) call(last);
-      else last = token_.kind == TokenKind::word || token_.kind == TokenKind::quoted ? token_.text : std::string_view{};
+      if ((head && (word("temp") || word("temporary"))) || word("pg_temp")) leaves();
       advance();
     }
   }
@@ -192,29 +202,43 @@ class Reader {
   // The functions that a statement calls, and SELECT ... INTO TEMP.
   void calls() {
     std::string_view last;
+    bool into = false;                     // the name of a table with its columns is no call
     while (token_.kind != TokenKind::end && !token_.is(';')) {
       const bool name = token_.kind == TokenKind::word || token_.kind == TokenKind::quoted;
       if (name && is(last, "into") && (word("temp") || word("temporary") || word("pg_temp") || word("local") || word("global")))
         leaves();
       if (token_.is('(')) {
         advance();
-        call(last);
+        if (!into) call(last);
+        into = false;
         last = {};
         continue;
       }
-      last = name ? token_.text : std::string_view{};
+      if (is(last, "execute") && name) effects_.executed.push_back(name_of(token_));
+      into = word("into") || (into && (name || token_.is('.')));
+      if (!token_.is('.') || !into) last = name ? token_.text : std::string_view{};
       advance();
     }
   }
 
-  // Behind the bracket, or on it.
+  static std::string name_of(const Token& token) {
+    if (token.kind == TokenKind::word) return folded(token);
+    std::string name(token.text.substr(1, token.text.size() - std::min<std::size_t>(2, token.text.size())));
+    for (std::size_t at = 0; (at = name.find("\"\"", at)) != std::string::npos; ++at) name.erase(at, 1);
+    return name;
+  }
+
+  // Behind the bracket.
   void call(std::string_view function) {
     if (function.size() > 2 && function[1] == '&') effects_.unreadable_setting = effects_.all_settings = true;
     if (function.size() > 1 && function.front() == '"') function = function.substr(1, function.size() - 2);
-    if (!affects(function)) return;
+    if (connects(function)) effects_.unreadable_setting = true;
+    if (!affects(function)) {
+      if (is_foreign(function)) effects_.functions.push_back(folded({TokenKind::word, false, function}));
+      return;
+    }
     if (is_one_of(function, locking_functions)) return leaves();
     if (is_one_of(function, unlocking_functions)) return takes_away();
-    if (token_.is('(')) advance();
     config_call();
   }
 
@@ -287,7 +311,7 @@ bool may_affect_session(std::string_view sql) {
         while (end > 0 && (sql[end - 1] == ' ' || sql[end - 1] == '\n' || sql[end - 1] == '"')) --end;
         std::size_t begin = end;
         while (begin > 0 && in_word(sql[begin - 1])) --begin;
-        if (affects(sql.substr(begin, end - begin))) return true;
+        if (const auto name = sql.substr(begin, end - begin); affects(name) || is_foreign(name)) return true;
         // A comment may stand between the name and the bracket.
         if (end > 0 && sql[end - 1] == '/') return true;
         break;
@@ -300,6 +324,9 @@ bool may_affect_session(std::string_view sql) {
         break;
       case 't': case 'T':
         if (at > 0 && !in_word(sql[at - 1]) && is(sql.substr(at, 4), "temp")) return true;
+        break;
+      case 'e': case 'E':
+        if (at > 0 && !in_word(sql[at - 1]) && is(sql.substr(at, 7), "execute")) return true;
         break;
       case 'p': case 'P':
         if (is(sql.substr(at, 7), "pg_temp")) return true;

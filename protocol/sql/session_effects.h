@@ -1,7 +1,7 @@
 // What a statement does to the session that runs it, beyond its transaction. One pass over the text.
 //
 // Source: PostgreSQL 15 documentation, "SQL Commands" and "System Administration Functions". What a function of the
-// user's, a trigger or DO does cannot be read from the text: such code is told of, not judged.
+// user's or DO does cannot be read from the text: such code is told of, not judged. Triggers are not seen.
 #pragma once
 
 #include <cstdint>
@@ -22,12 +22,16 @@ struct SessionEffects {
   bool leaves_something = false;
   // Such a thing may be gone.
   bool takes_something_away = false;
+  // Functions that are not PostgreSQL's own, in lower case: what they do is not in the text.
+  std::vector<std::string> functions;
+  // Prepared statements that are executed by name, as PostgreSQL folds it.
+  std::vector<std::string> executed;
   bool loads_library = false;     // LOAD: it stays for as long as the session
-  bool runs_code = false;         // DO, CALL: whatever it does is not in the text
+  bool runs_code = false;         // DO: whatever it does is not in the text
 
   bool none() const {
-    return settings.empty() && setting_parameters.empty() && !all_settings && !unreadable_setting && !leaves_something &&
-           !takes_something_away && !loads_library && !runs_code;
+    return settings.empty() && setting_parameters.empty() && functions.empty() && executed.empty() && !all_settings &&
+           !unreadable_setting && !leaves_something && !takes_something_away && !loads_library && !runs_code;
   }
 };
 

@@ -25,6 +25,13 @@ constexpr const char* text_of(PinReason reason) {
   return texts[static_cast<std::size_t>(reason)];
 }
 
+// What looks have found after calls of a function whose source nobody reads.
+struct FunctionTrust {
+  std::uint32_t clean_looks = 0;
+  std::uint32_t calls = 0;
+  bool dirty = false;                // it has left something at least once
+};
+
 struct IsolationCounts {
   std::uint64_t replays = 0;         // a server was given the settings of its next client
   std::uint64_t looks = 0;           // a server was asked what its client has set

@@ -103,7 +103,13 @@ bool is_plain_setting(std::string_view name) {
 
 std::string settings_question(const std::vector<std::string>& names) { return question_about("custom", names); }
 
-std::string session_question(const std::vector<std::string>& names) {
+std::string session_question(const std::vector<std::string>& names, bool of_functions) {
+  // set_config('app.x', ...) and SET app.x in the sources of functions that are not PostgreSQL's own.
+  static const std::string in_functions =
+      " UNION ALL SELECT 'custom', f.n, pg_catalog.current_setting(f.n, true) FROM (SELECT DISTINCT pg_catalog.lower(m[1]) AS n "
+      "FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, "
+      "E'(?:set_config\\\\s*\\\\(\\\\s*''|set\\\\s+(?:session\\\\s+)?)([a-z_0-9]+\\\\.[a-z_0-9.]+)', 'gi') m "
+      "WHERE p.oid OPERATOR(pg_catalog.>=) 16384) f";
   // Nothing is looked up along the client's search_path.
   return "SELECT 'setting', s.name, s.setting FROM pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) 'session' "
          "UNION ALL SELECT 'lock', '', pg_catalog.count(*)::pg_catalog.text FROM pg_catalog.pg_locks l "
@@ -113,7 +119,7 @@ std::string session_question(const std::vector<std::string>& names) {
          "UNION ALL SELECT 'temp', '', pg_catalog.count(*)::pg_catalog.text FROM pg_catalog.pg_class t "
          "WHERE t.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema() "
          "UNION ALL " +
-         question_about("custom", names);
+         question_about("custom", names) + (of_functions ? in_functions : std::string());
 }
 
 }  // namespace pgweir::policy

@@ -40,6 +40,8 @@ std::string settings_question(const std::vector<std::string>& names);
 //   setting   work_mem    4096
 //   custom    app.tenant  7            also NULL
 //   lock      (one row of each kind of thing, with its count)
-std::string session_question(const std::vector<std::string>& names);
+//
+// `of_functions`: also at those that the source of a function or a policy of the database names.
+std::string session_question(const std::vector<std::string>& names, bool of_functions);
 
 }  // namespace pgweir::policy

@@ -20,6 +20,10 @@ constexpr std::size_t custom_names_max = 256;
 // What a server tells of its session; more is not believed.
 constexpr std::size_t told_bytes_max = 256 * 1024;
 
+// A function is looked behind until so many looks have found nothing, and now and then after that.
+constexpr std::uint32_t looks_for_trust = 8, calls_per_look = 64;
+constexpr std::size_t functions_max = 4096;
+
 // Functions by number, for FunctionCall. Source: PostgreSQL's pg_proc.dat.
 constexpr std::uint32_t set_config_oid = 2078, first_lock_oid = 2880, last_lock_oid = 2892, first_user_oid = 16384;
 
@@ -50,13 +54,13 @@ void Worker::note_session(ClientSession& client, const Piece& piece) {
   switch (piece.tag) {
     case 'Q': {
       const auto lead = read_query_lead(piece.body());
-      if (lead) note_text(*client.server, lead->sql, piece.ends);
+      if (lead) note_text(client, lead->sql, piece.ends);
       return;
     }
     case 'P': {
       if (tracks_statements(client)) return;       // what it does it does when it is executed
       const auto lead = read_parse_lead(piece.body());
-      if (lead) note_text(*client.server, lead->sql, piece.ends);
+      if (lead) note_text(client, lead->sql, piece.ends);
       return;
     }
     case 'B':
@@ -74,9 +78,9 @@ void Worker::note_session(ClientSession& client, const Piece& piece) {
   }
 }
 
-void Worker::note_text(ServerConnection& server, std::string_view sql, bool whole) {
-  if (!whole) touch(server).everything = true;       // nobody has read the rest
-  if (sql::may_affect_session(sql)) note_effects(server, sql::session_effects(sql), {});
+void Worker::note_text(ClientSession& client, std::string_view sql, bool whole) {
+  if (!whole) touch(*client.server).everything = true;       // nobody has read the rest
+  if (sql::may_affect_session(sql)) note_effects(client, sql::session_effects(sql), {});
 }
 
 void Worker::note_bind(ClientSession& client, Bytes body) {
@@ -85,11 +89,19 @@ void Worker::note_bind(ClientSession& client, Bytes body) {
   const policy::StatementRef* named = view->statement.empty() ? &client.statements.unnamed : client.statements.find(view->statement);
   if (!named) return;
   if (!*named) touch(*client.server).everything = true;      // too large to be remembered
-  else if (const auto& effects = (*named)->text->effects) note_effects(*client.server, *effects, body.subspan(view->statement_end));
+  else if (const auto& effects = (*named)->text->effects) note_effects(client, *effects, body.subspan(view->statement_end));
 }
 
-void Worker::note_effects(ServerConnection& server, const sql::SessionEffects& effects, Bytes parameters) {
+void Worker::note_effects(ClientSession& client, const sql::SessionEffects& effects, Bytes parameters) {
   if (effects.none()) return;
+  ServerConnection& server = *client.server;
+  for (const std::string& name : effects.functions) note_function(server, name);
+  for (const std::string& name : effects.executed) {
+    const policy::StatementRef* named = client.statements.find(name);
+    // Its parameters stand in SQL, where nobody reads them.
+    if (named && *named && (*named)->text->effects && (*named)->text->effects->executed.empty())
+      note_effects(client, *(*named)->text->effects, {});
+  }
   for (const std::string& name : effects.settings) note_setting(server, name);
   for (const std::uint16_t number : effects.setting_parameters) {
     const auto name = bind_parameter(parameters, number);
@@ -97,6 +109,7 @@ void Worker::note_effects(ServerConnection& server, const sql::SessionEffects& e
     else note_setting(server, policy::lower_case(*name));
   }
   if (effects.all_settings || effects.leaves_something || effects.takes_something_away || effects.runs_code) touch(server).everything = true;
+  if (effects.runs_code) touch(server).code = true;
   if (effects.unreadable_setting) touch(server).stays = PinReason::unreadable;
   if (effects.loads_library) touch(server).stays = PinReason::library;
 }
@@ -111,6 +124,19 @@ void Worker::note_setting(ServerConnection& server, const std::string& name) {
   if (server.desk->limits.session_state == SessionState::pin) touched.stays = PinReason::policy;
   if (std::find(touched.settings.begin(), touched.settings.end(), name) == touched.settings.end()) touched.settings.push_back(name);
   if (name.find('.') != std::string::npos && custom_names_.size() < custom_names_max) custom_names_.insert(name);
+}
+
+void Worker::note_function(ServerConnection& server, const std::string& name) {
+  auto& functions = server.desk->functions;
+  auto found = functions.find(name);
+  if (found == functions.end() && functions.size() < functions_max) found = functions.try_emplace(name).first;
+  if (found != functions.end()) {
+    FunctionTrust& trust = found->second;
+    if (!trust.dirty && trust.clean_looks >= looks_for_trust && ++trust.calls % calls_per_look != 0) return;
+  }
+  SessionTouch& touched = touch(server);
+  touched.everything = touched.code = true;
+  touched.functions.push_back(name);
 }
 
 SessionTouch& Worker::touch(ServerConnection& server) {
@@ -141,7 +167,7 @@ bool Worker::settle_session(ServerConnection& server) {
   ++(touched.everything ? counts.full_looks : counts.looks);
   client.phase = ClientPhase::preparing;
   server.told.clear();
-  start_job(server, ServerJob::look, touched.everything ? policy::session_question(names) : policy::settings_question(names));
+  start_job(server, ServerJob::look, touched.everything ? policy::session_question(names, touched.code) : policy::settings_question(names));
   return false;
 }
 
@@ -172,7 +198,15 @@ void Worker::on_looked(ServerConnection& server) {
     // Not known to be clean: never anybody else's. It is looked at again when something may have gone.
     reason = PinReason::unknown;
   } else {
-    server.facts.settings = client.settings = settings_told(server, *touched, reason);
+    const policy::SharedSettings settings = settings_told(server, *touched, reason);
+    const bool left = reason != PinReason::none || !policy::same_settings(settings, client.settings);
+    for (const std::string& name : touched->functions) {
+      const auto found = server.desk->functions.find(name);
+      if (found == server.desk->functions.end()) continue;
+      found->second.dirty |= left;
+      found->second.clean_looks += !left;
+    }
+    server.facts.settings = client.settings = settings;
   }
   server.told = {};
   pin(server, reason);

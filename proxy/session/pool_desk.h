@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 
 #include "config/effective.h"
 #include "protocol/bytes.h"
@@ -44,6 +45,7 @@ struct PoolDesk {
   WaitCounts waits{};                          // by what kept the clients from a server
   PoolTimes times;
   IsolationCounts isolation{};
+  std::unordered_map<std::string, FunctionTrust> functions;   // by name; bounded
   PoolStats stats;
   PoolStats at_period_start;                   // of the running stats_period
   PoolStats last_period;                       // what the last completed one added

@@ -10,7 +10,9 @@ namespace pgweir {
 
 struct SessionTouch {
   std::vector<std::string> settings;       // these may have another value; in lower case
+  std::vector<std::string> functions;      // not PostgreSQL's own, and not trusted yet
   bool everything = false;                 // the whole session must be looked at
+  bool code = false;                       // ... and the names of settings that functions know
   PinReason stays = PinReason::none;       // no look would tell: the server stays with the client
 };
 

@@ -260,9 +260,10 @@ class Worker final : public LoopEvents, private WorkerState {
   // --- isolation.cpp
   bool isolates(const PoolDesk& desk) const;
   void note_session(ClientSession& client, const Piece& piece);
-  void note_text(ServerConnection& server, std::string_view sql, bool whole);
+  void note_text(ClientSession& client, std::string_view sql, bool whole);
   void note_bind(ClientSession& client, Bytes body);
-  void note_effects(ServerConnection& server, const sql::SessionEffects& effects, Bytes parameters);
+  void note_effects(ClientSession& client, const sql::SessionEffects& effects, Bytes parameters);
+  static void note_function(ServerConnection& server, const std::string& name);
   void note_setting(ServerConnection& server, const std::string& name);
   static SessionTouch& touch(ServerConnection& server);
   bool settle_session(ServerConnection& server);

@@ -297,6 +297,57 @@ def test_a_setting_whose_name_cannot_be_read_keeps_its_server(one_server):
         assert two.value("select current_setting('app.hidden', true)") == ""
 
 
+@pytest.fixture
+def functions(cluster):
+    """Of the users' own, in database p3."""
+    with cluster.connect("p3") as direct:
+        direct.execute("""
+            create or replace function sign_in(t text) returns text language plpgsql as
+                $$ begin perform set_config('hidden.tenant', t, false); return t; end $$;
+            create or replace function speed_up() returns int language sql as $$ select set_config('work_mem', '9MB', false); select 1 $$;
+            create or replace function take_lock(k int) returns int language plpgsql as
+                $$ begin perform pg_advisory_lock(k); return k; end $$;
+            create or replace function twice(a int) returns int language sql as $$ select 2 * a $$;
+            """)
+    return "p3"
+
+
+def test_what_a_function_of_the_users_does_to_the_session_follows_its_client(one_server, functions):
+    p = one_server(default_pool_size=2)
+    with p.wire(functions) as one, p.wire(functions) as two:
+        for round_ in range(12):
+            one.value(f"select sign_in('t{round_}')")
+            one.send(extended("select speed_up()")).until()
+            assert two.value("select current_setting('hidden.tenant', true)") in ("", None)
+            assert two.value("show work_mem") == "4MB"
+            assert one.value("select current_setting('hidden.tenant', true)") == f"t{round_}"
+            assert one.value("show work_mem") == "9MB"
+        one.ask("do $$ begin perform set_config('hidden.tenant', 'done', false); end $$")
+        assert two.value("select current_setting('hidden.tenant', true)") in ("", None)
+        assert one.value("select current_setting('hidden.tenant', true)") == "done"
+        two.value("select take_lock(5)")
+        with p.wire(functions) as three:
+            assert three.value("select pg_try_advisory_lock(5)") == "f"
+        assert isolation(p, functions)["advisory_lock"] >= 1
+
+
+def test_a_function_that_leaves_nothing_is_trusted_in_time(one_server, functions):
+    p = one_server()
+    with p.wire(functions) as one:
+        for number in range(40):
+            assert one.value(f"select twice({number})") == str(2 * number)
+    assert isolation(p, functions)["full_looks"] == 8
+
+
+def test_a_statement_prepared_by_message_and_executed_in_sql_is_noted(one_server):
+    p = one_server()
+    with p.wire() as one, p.wire() as two:
+        one.send(parse("s", "select set_config('app.y', 'mine', false)") + SYNC).until()
+        one.ask("execute s")
+        assert two.value("select current_setting('app.y', true)") in ("", None)
+        assert one.value("select current_setting('app.y', true)") == "mine"
+
+
 def test_row_level_security_by_set_config_shows_no_row_of_another_tenant(pooler, cluster):
     p = pooler(pool_mode="transaction", default_pool_size=5)
     with cluster.connect("p2") as direct:

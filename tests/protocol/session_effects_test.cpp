@@ -61,7 +61,23 @@ TEST_CASE("what cannot be given to another server is told when it comes and when
   }
   CHECK(session_effects("load 'auto_explain'").loads_library);
   CHECK(session_effects("do $$ begin end $$").runs_code);
-  CHECK(session_effects("call f()").runs_code);
+}
+
+TEST_CASE("functions that are not PostgreSQL's own are named, its own and what looks like a call are not") {
+  CHECK(session_effects("call F()").functions == Names{"f"});
+  CHECK(session_effects("select lower(a), public.\"login\"(1) from my_rows (2) t").functions == Names{"login", "my_rows"});
+  for (const char* sql : {"insert into t (a, b) values (lower($1), coalesce($2, now()))", "insert into s.t (a) select count(*) from x",
+                          "select a from t where a in (1, 2) and exists (select 1) and b = any($1)", "create table t (a int default f(1))",
+                          "select cast(a as varchar(10)), row_number() over (partition by b), extract(year from c) from t",
+                          "alter table t add column x numeric(10, 2)", "select 'f(1)'", "update t set (a, b) = (1, 2)"}) {
+    INFO(sql);
+    CHECK(session_effects(sql).functions.empty());
+  }
+}
+
+TEST_CASE("what is executed by name is told, as PostgreSQL folds it") {
+  CHECK(session_effects("EXECUTE Plan_1(1, 'x')").executed == Names{"plan_1"});
+  CHECK(session_effects("explain analyze execute \"Plan 1\"").executed == Names{"Plan 1"});
 }
 
 TEST_CASE("a text that is cut anywhere is read without harm") {

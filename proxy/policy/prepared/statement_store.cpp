@@ -43,7 +43,7 @@ StatementRef StatementStore::intern(Bytes identity, StatementKind kind) {
     SqlVerb verb = recognise(text->sql());
     if (verb.names_one()) text->verb = std::make_unique<const SqlVerb>(std::move(verb));
   }
-  if (kind == StatementKind::parsed && sql::may_affect_session(text->sql())) {
+  if (sql::may_affect_session(text->sql())) {
     auto effects = sql::session_effects(text->sql());
     if (!effects.none()) text->effects = std::make_unique<const sql::SessionEffects>(std::move(effects));
   }
