@@ -124,8 +124,8 @@ def test_a_pipeline_is_charged_per_statement_not_per_sync(pooler, pool_mode):
                              parse("", "select 'quick'") + bind() + execute(),
                              parse("", "select pg_sleep(0.2)") + bind() + describe() + execute(), SYNC])
         assert [m.tag for m in conn.send(pipeline).until() if m.tag == "C"] == ["C"] * 5
-    wanted = [("3", "execute sleeper: select pg_sleep($1::float8 / 1000)"),
-              ("5", "execute sleeper: select pg_sleep($1::float8 / 1000)"), ("2", "execute <unnamed>: select pg_sleep(0.2)")]
+    wanted = [("[34]", "execute sleeper: select pg_sleep($1::float8 / 1000)"),
+              ("[5-9]", "execute sleeper: select pg_sleep($1::float8 / 1000)"), ("[234]", "execute <unnamed>: select pg_sleep(0.2)")]
     for digit, what in wanted:
         has_line(p, rf"LOG .*duration: {digit}\d\d\.\d{{3}} ms  {re.escape(what)}  \(waited [\d.]+ ms\)$")
     assert p.log().count("duration: ") == 3
