@@ -47,10 +47,10 @@ def test_the_servers_time_is_that_of_pg_sleep(pooler):
         for ms in (600, 800, 1000):
             client.execute(f"select pg_sleep({ms / 1000})")
     row = queries(proxy)["select pg_sleep($1)"]
-    assert float(row["server_ms"]) == pytest.approx(2400, rel=0.05)
-    assert float(row["min_time_ms"]) == pytest.approx(600, rel=0.05)
-    assert float(row["max_time_ms"]) == pytest.approx(1000, rel=0.05)
-    assert float(row["stddev_time_ms"]) == pytest.approx(163.3, rel=0.1)
+    assert float(row["server_ms"]) == pytest.approx(2400, rel=0.12)
+    assert float(row["min_time_ms"]) == pytest.approx(600, rel=0.12)
+    assert float(row["max_time_ms"]) == pytest.approx(1000, rel=0.12)
+    assert float(row["stddev_time_ms"]) == pytest.approx(163.3, rel=0.3)
     assert float(row["queue_ms"]) < 50 and float(row["stream_ms"]) < 50
 
 
@@ -73,11 +73,11 @@ def test_a_full_pool_shows_as_queue_time_and_as_wait_for_pool_size(pooler):
     for thread in threads:
         thread.join()
     row = queries(proxy, "BY queue")["select pg_sleep($1)"]
-    assert float(row["queue_ms"]) == pytest.approx(300 + 600 + 900, rel=0.1)
-    assert float(row["server_ms"]) == pytest.approx(1200, rel=0.05)
+    assert float(row["queue_ms"]) == pytest.approx(300 + 600 + 900, rel=0.2)
+    assert float(row["server_ms"]) == pytest.approx(1200, rel=0.12)
     waits = {row["reason"]: row for row in table(proxy, "SHOW WAITS")}
     assert int(waits["pool_size"]["waits"]) == 3
-    assert float(waits["pool_size"]["total_wait_ms"]) == pytest.approx(1800, rel=0.1)
+    assert float(waits["pool_size"]["total_wait_ms"]) == pytest.approx(1800, rel=0.2)
 
 
 def test_a_slow_reader_shows_as_client_time(pooler):
