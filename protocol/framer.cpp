@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace pgweir {
+namespace {
+
+constexpr std::size_t query_whole_max = 64 * 1024;
+
+}  // namespace
 
 std::optional<Piece> Framer::next(Bytes& input) {
   if (input.empty() || failed()) return std::nullopt;
@@ -97,6 +102,8 @@ std::size_t Framer::wanted_of_statement(Bytes here, std::size_t total) {
       return std::count(names.begin(), names.end(), std::byte{0}) < 2 ? total : lead_bytes;
     }
     case 'Q':
+      // Read whole, so that it is known what it does to its session; a longer one passes in parts.
+      if (total <= query_whole_max) return total;
       return here.size() >= lead_bytes && total <= unnamed_parse_max && prepares(as_text(here.subspan(header_bytes)))
                  ? total : lead_bytes;
     default:

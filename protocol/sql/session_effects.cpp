@@ -104,7 +104,7 @@ class Reader {
       effects_.loads_library = true;
       return;
     }
-    if (word("do")) effects_.runs_code = true;
+    if (take("do")) return code();
     if (word("drop")) takes_away();
     if (take("declare")) return declare();
     if (word("create")) return create();
@@ -115,6 +115,16 @@ class Reader {
     if (prepares && !(effects_.settings == before.settings && effects_.leaves_something == before.leaves_something &&
                       effects_.setting_parameters == before.setting_parameters)) {
       effects_.unreadable_setting = true;
+    }
+  }
+
+  // DO [LANGUAGE name] 'code': what its text names is looked for, whatever else it does.
+  void code() {
+    effects_.runs_code = true;
+    for (; token_.kind != TokenKind::end && !token_.is(';'); advance()) {
+      if (token_.kind != TokenKind::string) continue;
+      const SessionEffects inside = Reader(token_.text.substr(std::min(token_.text.find_first_of("$'", 1) + 1, token_.text.size()))).read();
+      effects_.settings.insert(effects_.settings.end(), inside.settings.begin(), inside.settings.end());
     }
   }
 
@@ -233,6 +243,7 @@ class Reader {
     if (function.size() > 2 && function[1] == '&') effects_.unreadable_setting = effects_.all_settings = true;
     if (function.size() > 1 && function.front() == '"') function = function.substr(1, function.size() - 2);
     if (connects(function)) effects_.unreadable_setting = true;
+    if (is(function.substr(0, 12), "query_to_xml") || is(function, "ts_stat") || is(function, "ts_rewrite")) effects_.runs_code = true;
     if (!affects(function)) {
       if (is_foreign(function)) effects_.functions.push_back(folded({TokenKind::word, false, function}));
       return;
@@ -295,6 +306,10 @@ class Reader {
   SessionEffects effects_;
 };
 
+bool mentions(std::string_view sql, std::string_view word) {
+  return std::search(sql.begin(), sql.end(), word.begin(), word.end(), [](char a, char b) { return lower(a) == b; }) != sql.end();
+}
+
 bool begins_with_session_verb(std::string_view sql) {
   const Token first = Lexer(sql).next();
   return first.kind == TokenKind::word && is_one_of(first.text, session_verbs);
@@ -307,15 +322,17 @@ bool may_affect_session(std::string_view sql) {
   for (std::size_t at = 0; at < sql.size(); ++at) {
     switch (sql[at]) {
       case '(': {
+        if (at >= 7 && (is(sql.substr(at - 7, 7), "ts_stat") || mentions(sql.substr(0, at), "query_to_xml"))) return true;
         std::size_t end = at;
-        while (end > 0 && (sql[end - 1] == ' ' || sql[end - 1] == '\n' || sql[end - 1] == '"')) --end;
+        while (end > 0 && (sql[end - 1] == ' ' || (sql[end - 1] >= '\t' && sql[end - 1] <= '\r') || sql[end - 1] == '"')) --end;
         std::size_t begin = end;
         while (begin > 0 && in_word(sql[begin - 1])) --begin;
         if (const auto name = sql.substr(begin, end - begin); affects(name) || is_foreign(name)) return true;
-        // A comment may stand between the name and the bracket.
-        if (end > 0 && sql[end - 1] == '/') return true;
         break;
       }
+      case '-': case '/':                        // a comment may stand between a name and its bracket
+        if (sql.substr(at, 2) == "--" || sql.substr(at, 2) == "/*") return true;
+        break;
       case '&':
         if (sql.substr(at + 1, 1) == "\"") return true;   // a name with escapes
         break;
@@ -329,7 +346,7 @@ bool may_affect_session(std::string_view sql) {
         if (at > 0 && !in_word(sql[at - 1]) && is(sql.substr(at, 7), "execute")) return true;
         break;
       case 'p': case 'P':
-        if (is(sql.substr(at, 7), "pg_temp")) return true;
+        if (is(sql.substr(at, 7), "pg_temp") || is(sql.substr(at, 11), "pg_settings")) return true;
         break;
       default:
         break;
@@ -340,7 +357,14 @@ bool may_affect_session(std::string_view sql) {
 
 SessionEffects session_effects(std::string_view sql) {
   if (!may_affect_session(sql)) return {};
-  return Reader(sql).read();
+  SessionEffects effects = Reader(sql).read();
+  // However it is spelled, quoted or reached: by search_path, no later statement would name it.
+  if (mentions(sql, "pg_temp") || mentions(sql, "u&\"")) {
+    effects.leaves_something = true;
+    effects.unreadable_setting |= mentions(sql, "search_path");
+  }
+  if (mentions(sql, "pg_settings")) effects.all_settings |= mentions(sql, "update");
+  return effects;
 }
 
 }  // namespace pgweir::sql

@@ -80,6 +80,23 @@ TEST_CASE("what is executed by name is told, as PostgreSQL folds it") {
   CHECK(session_effects("explain analyze execute \"Plan 1\"").executed == Names{"Plan 1"});
 }
 
+TEST_CASE("no spelling hides a call or a temporary object") {
+  for (const char* sql : {"select set_config\t('app.x','ws',false)", "select set_config -- (\n('app.x','ws',false)",
+                          "select set_config\r\n('app.x','ws',false)", "do $$begin perform set_config('app.x','u',false); end$$",
+                          "do $body$ begin perform set_config('app.x', 'u', false); end $body$"}) {
+    INFO(std::string(sql));
+    CHECK(session_effects(sql).settings == Names{"app.x"});
+  }
+  for (const char* sql : {"create table \"pg_temp\".q2()", "create table U&\"pg\\005ftemp\".q8()", "select 1 as a into table pg_temp.q4",
+                          "create function pg_temp.f() returns int language sql as 'select 1'", "select pg_advisory_lock -- (\n(6)"}) {
+    INFO(std::string(sql));
+    CHECK(session_effects(sql).leaves_something);
+  }
+  CHECK(session_effects("set search_path to pg_temp; create table q9()").unreadable_setting);
+  CHECK(session_effects("update pg_settings set setting = '1' where name = 'work_mem'").all_settings);
+  CHECK(session_effects("select query_to_xml('select set_config(1)', true, true, '')").runs_code);
+}
+
 TEST_CASE("a text that is cut anywhere is read without harm") {
   const std::string sql = "select set_config('a.b', $1, false); create temp table x (a int); set \"a\".b = 'x'";
   for (std::size_t size = 0; size <= sql.size(); ++size) (void)session_effects(std::string_view(sql).substr(0, size));
