@@ -9,6 +9,7 @@ looked at: a custom setting that was reset reads '' where a fresh session reads 
 import multiprocessing
 import os
 import random
+import re
 import time
 from typing import NamedTuple
 
@@ -75,11 +76,20 @@ SPELLINGS = ['set "app"."x" = \'quoted\'', "/* so */ set /* it */ app . x -- is\
 SPELLED_PINS = ["create local temporary table tt (v text)", "create /* not */ temp table tt ()", "create temporary sequence ts", "select nextval('ts')",
                 "drop sequence ts", "select * from pg_advisory_lock({k})", "do $$begin perform pg_advisory_lock({k}); end$$",
                 "do $$begin create temp table tt (v text); end$$", "prepare pd as select pg_advisory_lock({k})", "execute pd", "deallocate pd",
-                "create function pg_temp.f() returns int language sql as 'select 1'", "select pg_temp.f()", "drop function pg_temp.f()",
+                
                 "create temp table tt (v text) on commit delete rows", "create temp table tt (v text) on commit preserve rows"]
-# Nothing in their text says what they do. pgweir does not see it (issue 7, part 3): they are said on demand only.
-UNSEEN = ["select set_by_function()", "update pg_settings set setting = '4321' where name = 'work_mem'", "select lock_by_function({k})"]
+# What pgweir does not see yet (issue 7, part 3): said on demand only.
+UNSEEN = ["select set_by_function()", "select set_config\t('app.x', 'tab', false)", "select set_config -- (\n ('app.x', 'comment', false)",
+          "select pg_advisory_lock\r\n({k})", "select 1 as a into table pg_temp.tt", 'create table "pg_temp".tt (v text)',
+          "set local search_path to pg_temp; create table public_or_not (v text)", "select query_to_xml('select set_config(''app.x'', ''xml'', false)', true, true, '')",
+          "update pg_settings set setting = '4321' where name = 'work_mem'", "select lock_by_function({k})"]
+# RESET goes back to what the client said as it connected; pgweir goes back to the server's value.
+KNOWN_DEFECT_RESET_OF_STARTUP = os.environ.get("PGWEIR_ORACLE_RESET_OF_STARTUP") == "1"
+RESETS = re.compile(r"reset |discard all|default|null,|time zone local")
 KNOWN_DEFECT_UNSEEN_CODE = os.environ.get("PGWEIR_ORACLE_UNSEEN_CODE") == "1"
+# What a client says as it connects.
+STARTUPS = [{"options": "-c search_path=s1 -c app.x=start"}, {"work_mem": "3MB", "statement_timeout": "1000000"}, {"TimeZone": "Asia/Tokyo", "DateStyle": "SQL, DMY"},
+            {"options": "-c role=alice"}, {"app.y": "start"}]
 # By message. Their effects come at their Execute.
 NAMED = {"na": ("select set_config('app.x', $1, false)", ["named"]), "nb": ("select v from thing", []), "nc": ("set app.y = 'by name'", []),
          "nd": ("select set_config($1, $2, $3)", ["work_mem", "5MB", "f"]), "ne": ("reset search_path", []), "nt": ("begin", []),
@@ -133,6 +143,10 @@ class Generator:
 
     def statement(self, bound):
         """(text, values); values only where they can be bound."""
+        text, values = self.any_statement(bound)
+        return (text, values) if self.resets or not RESETS.search(text) else (PROBE, [])
+
+    def any_statement(self, bound):
         dice = self.dice
         kind = dice.choices(("setting", "control", "error", "seen", "probe", "rare", "prepared", "pinning", "spelling", "spelled", "unseen"),
                             (10, 8, 1.5, 4, 3, 1.5, 2 * (not bound), 8 * self.pins, 2.5 * self.pins, 2 * self.pins, KNOWN_DEFECT_UNSEEN_CODE and self.pins))[0]
@@ -149,7 +163,7 @@ class Generator:
         """One statement in the extended protocol: (label, bytes)."""
         dice = self.dice
         if dice.random() < 0.3:
-            name = dice.choice(list(NAMED))
+            name = dice.choice([name for name, (text, _) in NAMED.items() if self.resets or not RESETS.search(text)])
             text, values = NAMED[name]
             said = {"parse": parse(name, text), "run": bind("", name, values) + execute(), "all": parse(name, text) + bind("", name, values) + execute(),
                     "close": close("S", name)}
@@ -175,12 +189,15 @@ class Generator:
         return turn
 
     def program(self, seed):
-        """(whether it may pin, turns)"""
+        """(whether it may pin, how each client connects, turns)"""
         self.dice = random.Random(seed)
         self.pins = self.dice.random() < 0.6
+        starts = self.dice.random() < 0.2
+        startups = [self.dice.choice(STARTUPS) if starts and self.dice.random() < 0.6 else {} for _ in range(CLIENTS)]
+        self.resets = KNOWN_DEFECT_RESET_OF_STARTUP or not any(startups)
         self.keys = [seed * 100 + who for who in range(CLIENTS)]
         turns = [self.turn() for _ in range(self.dice.randint(3, 14))]
-        return self.pins, turns + [Turn(who, "simple", [(PROBE, query(PROBE))]) for who in range(CLIENTS)]
+        return self.pins, startups, turns + [Turn(who, "simple", [(PROBE, query(PROBE))]) for who in range(CLIENTS)]
 
 
 def essence(data, status):
@@ -221,32 +238,32 @@ class Arena:
 
     def __init__(self, number, pooler, cluster):
         self.number, self.pooler, self.cluster, self.dice = number, pooler, cluster, random.Random(number)
-        self.direct = [self.own() for _ in range(CLIENTS)]
+        self.direct, self.startups = [self.own() for _ in range(CLIENTS)], [{}] * CLIENTS
 
-    def own(self):
-        return Ear(self.cluster.wire(f"alone_{self.number}"))
+    def own(self, **startup):
+        return Ear(self.cluster.wire(f"alone_{self.number}", **startup))
 
-    def shared(self, pins):
-        conn = self.pooler.wire(f"{'pins' if pins else 'few'}_{self.number}", timeout=PATIENCE)
+    def shared(self, pins, startup):
+        conn = self.pooler.wire(f"{'pins' if pins else 'few'}_{self.number}", timeout=PATIENCE, **startup)
         ear = Ear(conn)
         ear.conn = conn
         return ear
 
-    def forget(self, who):
+    def forget(self, who, startup):
         """A fresh connection of one's own, or, quicker, one that has forgotten everything."""
-        if self.dice.random() < 0.05:
+        if startup or self.startups[who] or self.dice.random() < 0.05:
             self.direct[who].sock.close()
-            self.direct[who] = self.own()
+            self.direct[who], self.startups[who] = self.own(**startup), startup
         else:
             self.direct[who].ask(query("rollback") + query("discard all"), 2)
 
-    def run(self, pins, turns):
+    def run(self, pins, startups, turns):
         """What went wrong; empty: nothing did. None: it was given up at a plan whose result type has changed."""
         for who in range(CLIENTS):
-            self.forget(who)
-        pooled = [self.shared(pins) for _ in range(CLIENTS)]
+            self.forget(who, startups[who])
+        pooled = [self.shared(pins, startup) for startup in startups]
         try:
-            return self.play(pooled, pins, turns)
+            return self.play(pooled, pins, startups, turns)
         finally:
             for ear in pooled:
                 # What is left is the next program's to stumble over.
@@ -257,7 +274,7 @@ class Arena:
                         pass
                 ear.conn.close()
 
-    def play(self, pooled, pins, turns):
+    def play(self, pooled, pins, startups, turns):
         busy = set()
         for number, turn in enumerate(turns):
             who = turn.who
@@ -269,8 +286,8 @@ class Arena:
                 busy.clear()
             if turn.how:
                 vanish(pooled[who], turn)
-                pooled[who] = self.shared(pins)
-                self.forget(who)
+                pooled[who] = self.shared(pins, startups[who])
+                self.forget(who, startups[who])
                 busy.discard(who)
                 continue
             said, owed = turn.said()
@@ -298,7 +315,7 @@ def shorter(turns):
             yield [*turns[:at], turn._replace(pieces=turn.pieces[:piece] + turn.pieces[piece + 1:]), *turns[at + 1:]]
 
 
-def shortest(arena, pins, turns, found):
+def shortest(arena, pins, startups, turns, found):
     """The program with everything taken away that it can fail without."""
     smaller, deadline = True, time.monotonic() + 3 * PATIENCE
     while smaller:
@@ -308,7 +325,7 @@ def shortest(arena, pins, turns, found):
                 smaller = False
                 break
             time.sleep(0.02)    # its locks are the same: those of the run before have to be gone
-            again = arena.run(pins, candidate)
+            again = arena.run(pins, startups, candidate)
             if again:
                 turns, found, smaller = candidate, again, True
                 break
@@ -321,11 +338,11 @@ def run_seeds(number, pooler, cluster, seeds, answers):
     try:
         arena = Arena(number, pooler, cluster)
         for seed in seeds:
-            pins, turns = generator.program(seed)
-            found = arena.run(pins, turns)
+            pins, startups, turns = generator.program(seed)
+            found = arena.run(pins, startups, turns)
             given_up += found is None
             if found:
-                wrong.append(f"seed {seed}, {'4' if pins else '2'} servers\n{shortest(arena, pins, turns, found)}")
+                wrong.append(f"seed {seed}, {'4' if pins else '2'} servers, startup {startups}\n{shortest(arena, pins, startups, turns, found)}")
                 if len(wrong) == int(os.environ.get("PGWEIR_ORACLE_FAILURES", "1")):
                     break
     except Exception as error:      # the parent tells what happened, with the seed
