@@ -46,8 +46,7 @@ def migrate
   begin
     ActiveRecord::Base.establish_connection(CONFIG)
     ActiveRecord::Migrator.new(:up, [Once.new("Once", 1)], ActiveRecord::SchemaMigration).migrate
-  rescue ActiveRecord::ConcurrentMigrationError, ActiveRecord::StatementInvalid, ActiveRecord::ConnectionNotEstablished, ActiveRecord::RecordNotUnique,
-         PG::Error => error
+  rescue StandardError => error # a migration wraps what went wrong
     raise error if (attempts += 1) > 60
     sleep 0.05
     retry
