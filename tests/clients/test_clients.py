@@ -12,7 +12,7 @@ import pytest
 pytestmark = [pytest.mark.ours, pytest.mark.timeout(180)]
 
 HERE = Path(__file__).parent
-NODE = HERE / "node"
+NODE, PRISMA = HERE / "node", HERE / "prisma"
 JDBC = Path("/usr/share/java/postgresql.jar")
 CONNECTIONS, TURNS = 8, 60
 
@@ -31,15 +31,17 @@ STACKS = {
             "php-cli and php-pgsql"),
     "jdbc": (["java", "-cp", JDBC, HERE / "Jdbc.java"], lambda: have("javac") and JDBC.exists(), "libpostgresql-jdbc-java and a JDK"),
     "node-pg": (["node", NODE / "node_pg.js"], lambda: have("node") and (NODE / "node_modules/pg").exists(), "pg (npm install in tests/clients/node)"),
+    "prisma": (["node", PRISMA / "prisma.js"], lambda: have("node") and (PRISMA / "generated").exists(), "Prisma (scripts/install-clients generates its client)"),
 }
 
 
 @pytest.fixture
 def items(cluster):
     with cluster.connect("p0") as conn:
-        conn.execute("drop table if exists client_items, client_log; create table client_items(id int primary key, name text not null);"
+        conn.execute("drop table if exists client_items, client_log, client_prisma_log; create table client_items(id int primary key, name text not null);"
                      "insert into client_items select i, 'item ' || i from generate_series(1, 20) i; create table client_log(id int, what text);"
-                     "grant all on client_items, client_log to public")
+                     "create table client_prisma_log(id serial primary key, item int not null, what text not null);"
+                     "grant all on client_items, client_log, client_prisma_log, client_prisma_log_id_seq to public")
 
 
 @pytest.mark.parametrize("killing", [False, True], ids=["servers live", "servers are killed"])
