@@ -78,12 +78,22 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   }
 }
 
+// The client has asked for nothing that is not answered, and nothing keeps the server with it.
+bool Worker::may_leave_client(const ServerConnection& server) const {
+  const ClientSession* client = server.client;
+  return is_done_with(server) && !server.touch && client->pin == PinReason::none && !server.said_fatal;
+}
+
+bool Worker::is_done_with(const ServerConnection& server) {
+  const ClientSession* client = server.client;
+  if (!client || client->phase != ClientPhase::leasing || client->held) return false;
+  return !server.request_cut && server.outbox.empty() && policy::may_release(server.desk->mode, server.talk);
+}
+
 void Worker::release_if_possible(ServerConnection& server) {
   const ClientSession* client = server.client;
-  if (!client || client->phase != ClientPhase::leasing || client->held) return;
-  if (server.request_cut || !server.outbox.empty()) return;
+  if (!is_done_with(server)) return;
   if (!server.framer.between_messages()) return;       // the rest of a notice must not reach the next client
-  if (!policy::may_release(server.desk->mode, server.talk)) return;
   // A client that has read a FATAL expects its connection to close, though its own request was over.
   if (server.said_fatal) return end_client(*server.client, CloseReason::server_said_fatal);
   if ((server.touch || client->pin != PinReason::none) && !settle_session(server)) return;

@@ -4,6 +4,7 @@
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
 #include "protocol/startup.h"
+#include "protocol/wire.h"
 #include "proxy/policy/release.h"
 #include "proxy/session/batch_watch.h"
 #include "proxy/session/say.h"
@@ -216,7 +217,14 @@ void Worker::from_server(ServerConnection& server, Bytes input) {
 
 // False: the server is gone, and so is what the run points to.
 bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client) {
-  if (piece.starts && (!add_fakes(server, to_client) || !on_server_reply(server, piece))) return false;
+  if (piece.starts && !add_fakes(server, to_client)) return false;
+  if (piece.starts && piece.tag == 'E' && may_leave_client(server)) {
+    // It announces its end in the same breath as its last answer. That is not for the client, who would not hold it
+    // any more had the two been read one after the other.
+    flush_to_client(server, to_client);
+    if (server.client) unlink(server);
+  }
+  if (piece.starts && !on_server_reply(server, piece)) return false;
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
   if (server.lookup) server.lookup->reply.on_piece(piece.tag, piece.starts, piece.ends, piece.body());
@@ -263,9 +271,8 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
         server.swallowing = true;
       }
       break;
-    case 'N':
-      if (!server.client && server.state() == ServerState::idle)
-        log_server(log::Level::debug, server, "notice while idle: {}", ReportView(body).message());
+    case 'N': case 'A':
+      if (!server.client && server.state() == ServerState::idle) log_while_idle(server, piece);
       break;
     default:
       break;
@@ -274,6 +281,14 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
   if (watch_ && !server.swallowing) server.clock.on_reply(piece.tag, piece.length + 1, body, loop_.now());
   if (verdict.statements > 0) on_statement_over(server, verdict.statements);
   return true;
+}
+
+void Worker::log_while_idle(const ServerConnection& server, const Piece& piece) {
+  if (!log::enabled(log::Level::debug)) return;
+  if (piece.tag == 'N') return log_server(log::Level::debug, server, "notice while idle: {}", ReportView(piece.body()).message());
+  WireReader reader(piece.body());
+  (void)reader.u32();                                  // whose it is
+  log_server(log::Level::debug, server, "notification while idle: {}", reader.cstring());
 }
 
 void Worker::on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict) {

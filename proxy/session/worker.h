@@ -194,6 +194,7 @@ class Worker final : public LoopEvents, private WorkerState {
   void from_server(ServerConnection& server, Bytes input);
   bool on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client);
   bool on_server_reply(ServerConnection& server, const Piece& piece);
+  void log_while_idle(const ServerConnection& server, const Piece& piece);
   void on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict);
   void replace_read_only(ServerConnection& server);
   void absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded);
@@ -291,6 +292,8 @@ class Worker final : public LoopEvents, private WorkerState {
   // --- pooling (borrow.cpp, hand_over.cpp)
   bool borrow(ClientSession& client);          // true: it holds a server that is ready
   void grant(PooledServer& pooled, ClientSession& client);
+  static bool is_done_with(const ServerConnection& server);
+  bool may_leave_client(const ServerConnection& server) const;
   void release_if_possible(ServerConnection& server);
   void give_back(ServerConnection& server);
   void unlink(ServerConnection& server);

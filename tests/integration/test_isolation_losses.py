@@ -74,7 +74,6 @@ def test_a_server_that_dies_under_the_replay_is_an_answer_or_an_end_and_never_bo
         assert tags in (["1", "2", "T", "D", "C", "Z"], ["E", "closed"]), tags
 
 
-@pytest.mark.xfail(strict=True, reason="what a server says behind its ReadyForQuery in the same read goes to the client and ends it")
 def test_a_server_that_dies_behind_the_answer_is_not_the_clients_loss(pooler, cluster):
     p = pooler(pool_mode="transaction", default_pool_size=1)
     with p.wire() as one:
