@@ -90,10 +90,15 @@ bool contains(const std::vector<std::string>& list, std::string_view name) {
 
 }  // namespace
 
+namespace {
+// PostgreSQL cuts a longer name to so many bytes, and refuses a startup packet of 10 kB without a word.
+constexpr std::size_t automatic_name_max = 63;
+}  // namespace
+
 DatabasePtr Config::database(std::string_view name) const {
   if (name == console_database) return nullptr;
   if (auto found = databases.find(name); found != databases.end()) return found->second;
-  if (!fallback) return nullptr;
+  if (!fallback || name.size() > automatic_name_max) return nullptr;
   auto copy = std::make_shared<DatabaseConfig>(*fallback);
   copy->name = name;
   copy->automatic = true;
