@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from wire import (PROTOCOL_3_0, SYNC, Conn, bind, copy_data, describe, eventually, execute, extended, msg, parse, query,
-                  startup_packet, z)
+                  rows, startup_packet, z)
 
 SEED = int(os.environ.get("PGWEIR_SEED", "20261121"))
 
@@ -99,13 +99,14 @@ def plausible_startups(source, count):
         yield struct.pack("!II", len(body) + 8 + source.choice((0, 0, 0, 1, -1, 1000)), code) + body
 
 
+@pytest.mark.timeout(300)
 def test_a_hundred_thousand_random_packets_do_no_harm(pooler):
     """A part of them one per connection, most as random messages in connections that are logged in."""
     p, source = pooler(pool_mode="transaction", client_login_timeout=2, log_connections=0, log_pooler_errors=0), random.Random(SEED)
     bystander = Bystander(p)
     batch(p, random_packets(source, 3000), drain=False)
-    before, sent, begun = resident_kib(p), 0, time.monotonic()
-    while sent < 100_000 and time.monotonic() - begun < 15:
+    before, sent = resident_kib(p), 0
+    while sent < 100_000:
         with p.wire(timeout=5) as conn:
             raw = []
             for _ in range(500):
@@ -117,20 +118,20 @@ def test_a_hundred_thousand_random_packets_do_no_harm(pooler):
                 pass
             hang_up(conn)
             sent += len(raw)
-    assert sent >= 20_000
     bystander.verdict()
     assert resident_kib(p) - before < 8 * 1024
     eventually(lambda: p.pool()["sv_active"] == 0 and p.pool()["cl_active"] == 0, 10)
 
 
+@pytest.mark.timeout(300)
 def test_ten_thousand_mutated_packets_do_no_harm(pooler):
     p, source = pooler(pool_mode="transaction", client_login_timeout=2, log_connections=0, log_pooler_errors=0), random.Random(SEED + 1)
     bystander = Bystander(p)
     seeds = [query("select 1"), extended("select $1::int", (1,)), parse("s", "select 1") + describe("S", "s") + SYNC,
              bind("", "s", ("x",)) + execute() + SYNC, query("copy (select 1) to stdout"), copy_data("1\n"),
              msg("F", bytes(20)), query("begin") + query("commit"), msg("p", z("secret"))]
-    before, done, begun = resident_kib(p), 0, time.monotonic()
-    while done < 10_000 and time.monotonic() - begun < 15:
+    before, done = resident_kib(p), 0
+    while done < 10_000:
         with p.wire(timeout=5) as conn:
             for _ in range(20):
                 raw = bytearray(source.choice(seeds))
@@ -144,7 +145,6 @@ def test_ten_thousand_mutated_packets_do_no_harm(pooler):
                 except OSError:
                     break
             hang_up(conn)
-    assert done >= 2_000
     bystander.verdict()
     assert resident_kib(p) - before < 8 * 1024
     eventually(lambda: p.pool()["sv_active"] == 0, 10)
@@ -194,11 +194,12 @@ def test_clients_that_say_nothing_cost_little_and_go(pooler):
 
 
 @pytest.mark.ours
-def test_more_clients_than_file_descriptors_do_not_stop_those_inside(pooler):
-    """T46: out of descriptors, the pooler neither spins nor drops the clients it has."""
-    p = pooler(max_client_conn=5000)
-    with p.wire() as inside:
-        inside.ask("select 1")
+def test_T46_more_clients_than_file_descriptors_do_not_stop_those_inside(pooler):
+    """Out of descriptors, the pooler neither spins nor drops the clients it has, says so once in five seconds, and does not
+    take its own want for a server that is down."""
+    p = pooler(max_client_conn=5000, pool_mode="transaction", server_login_retry=1)
+    with p.wire() as inside, p.wire() as next_one:
+        inside.ask("begin")
         p.command("show version")
         try:
             resource.prlimit(p.process.pid, resource.RLIMIT_NOFILE, (open_files(p) + 10,) * 2)
@@ -210,13 +211,18 @@ def test_more_clients_than_file_descriptors_do_not_stop_those_inside(pooler):
                 crowd.append(Conn(p.address, timeout=1))
         except OSError:
             pass
-        before = cpu_seconds(p)
+        p.log_has(r"accept\(\) failed: Too many open files")
+        before, begun = cpu_seconds(p), time.monotonic()
+        next_one.send(query("select 'served'"))
         for i in range(10):
             assert inside.value(f"select {i}") == str(i)
             time.sleep(0.1)
         assert cpu_seconds(p) - before < 0.5, "it spins"
+        assert p.log().count("accept() failed") <= 1 + (time.monotonic() - begun) / 5
+        assert next_one.quiet(0.01), "it waits for a server that cannot be reached for want of a descriptor"
         for conn in crowd:
             conn.close()
+        assert rows(next_one.until()) == [["served"]]
     eventually(lambda: p.wire().value("select 1") == "1")
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 import servers
-from wire import Closed, Conn, PgError, errors, eventually, query
+from wire import Closed, Conn, PgError, errors, eventually, query, send_cancel
 
 
 def run(binary, *arguments, cwd="/tmp"):
@@ -77,7 +77,7 @@ def test_the_user_option_drops_privileges(pooler):
         assert p.wire().value("select 1") == "1"
     finally:
         process.send_signal(signal.SIGQUIT)
-        process.wait(5)
+        process.wait(20)
 
 
 def test_a_daemon_detaches_and_writes_its_pid(pooler, binary):
@@ -86,7 +86,7 @@ def test_a_daemon_detaches_and_writes_its_pid(pooler, binary):
     p.write_ini()
     begun = time.monotonic()
     done = run(binary, "-d", p.ini, cwd=p.folder)
-    assert (done.returncode, done.stderr) == (0, "") and time.monotonic() - begun < 5
+    assert (done.returncode, done.stderr) == (0, "") and time.monotonic() - begun < 15
     pid = int(eventually(lambda: (p.folder / "pid").exists() and (p.folder / "pid").read_text()))
     p.log_has("process up")
     with p.wire() as conn:
@@ -154,7 +154,7 @@ def test_sigquit_ends_at_once(pooler):
     with p.wire() as conn:
         conn.ask("begin")
         p.signal(signal.SIGQUIT)
-        assert p.wait_exit(3) == 0
+        assert p.wait_exit() == 0
         assert "Z" not in [message.tag for message in conn.closed()]
 
 
@@ -193,7 +193,7 @@ def test_a_second_signal_ends_at_once(pooler, first, second):
         p.signal(first)
         p.log_has(f"got {first.name}")
         p.signal(second)
-        assert p.wait_exit(3) == 0
+        assert p.wait_exit() == 0
 
 
 @pytest.mark.ours
@@ -209,13 +209,35 @@ def test_T39_a_shutdown_refuses_the_queue_and_does_not_wait_for_idle_clients(poo
         assert p.wait_exit() == 0 and idle.closed() is not None
 
 
+@pytest.mark.ours
+@pytest.mark.parametrize("by", ["tcp", "unix", "an open connection"])
+def test_T39_a_cancel_during_a_shutdown_that_waits_for_its_query_blocks_nobody(pooler, by):
+    """psql in PQcancel waits for the pooler, which waits for psql's query: one of them has to give way."""
+    p = pooler(pool_mode="transaction", tcp_defer_accept=0)     # a connection is one before it has said something
+    with p.wire(unix=True) as busy, Conn(p.address) as before:
+        busy.send(query("select pg_sleep(3)" if by == "tcp" else "select pg_sleep(600)"))
+        eventually(lambda: p.cluster.running() == 1)
+        p.signal(signal.SIGINT)
+        p.log_has("got SIGINT, shutting down")
+        if by == "an open connection":
+            before.send(b"\0\0\0\x10\x04\xd2\x16\x2e" + busy.key)
+            assert before.closed() == []
+        elif by == "unix":
+            send_cancel(p.unix_path, busy.key)
+        else:
+            # Nobody listens there any more: PQcancel fails at once, and the query goes on to its end.
+            with pytest.raises(OSError):
+                send_cancel(p.address, busy.key, timeout=20)
+        assert busy.until()[-1].tag == "Z"
+        assert p.wait_exit() == 0
+
+
 def test_sigusr1_pauses_and_sigusr2_resumes(pooler):
     p = pooler(pool_mode="transaction")
     with p.wire() as conn:
         conn.ask("select 1")
         p.signal(signal.SIGUSR1)
-        p.log_has("SIGUSR1")
-        time.sleep(0.2)
+        eventually(lambda: {row["key"]: row["value"] for row in p.command("show state")}["paused"] == "yes")
         conn.send(query("select 2"))
         assert conn.quiet(0.4)
         p.signal(signal.SIGUSR2)
@@ -254,7 +276,7 @@ def test_a_url_alone_makes_a_pooler_on_port_6432(cluster, binary):
             assert conn.login("bouncer", "p1").value("select current_database()") == "p1"
     finally:
         process.send_signal(signal.SIGQUIT)
-        process.communicate(timeout=5)
+        process.communicate(timeout=20)
 
 
 def try_connect(port):

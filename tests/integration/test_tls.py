@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from certificates import Authority, server_settings
-from wire import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Conn, msg, query
+from wire import CANCEL_REQUEST, GSSENC_REQUEST, SSL_REQUEST, Conn, eventually, msg, query
 
 pytestmark = pytest.mark.ours
 
@@ -167,7 +167,7 @@ def test_a_handshake_that_stalls_ends_with_client_login_timeout(tls_pooler, said
         conn.sock.sendall(said)
         began = time.monotonic()
         assert conn.sock.recv(100) == b""
-        assert 0.5 < time.monotonic() - began < 4
+        assert 0.5 < time.monotonic() - began < 15
     p.log_has("closing because: client_login_timeout")
 
 
@@ -248,13 +248,13 @@ def test_a_slow_reader_holds_back_its_server_and_gets_everything(tls_pooler):
         assert rows == 100000
 
 
-def test_cancel_requests_inside_tls_and_plain(tls_pooler):
+def test_T38_cancel_requests_inside_tls_and_plain(tls_pooler):
     p = tls_pooler()
     for plainly in (False, True):
         with secure(p) as conn:
             conn.login("bouncer", "p0", "")
             conn.send(query("select pg_sleep(20)"))
-            time.sleep(0.3)
+            eventually(lambda: p.cluster.running() == 1)
             canceller = Conn(p.address) if plainly else secure(p)
             canceller.sock.sendall(struct.pack("!II", 8 + len(conn.key), CANCEL_REQUEST) + conn.key)
             assert canceller.sock.recv(1) == b""

@@ -9,7 +9,7 @@ import pytest
 
 from certificates import Authority, serve_tls, server_settings
 from servers import Cluster
-from wire import CANCEL_REQUEST, Conn, PgError, query
+from wire import CANCEL_REQUEST, Conn, PgError, eventually, query
 
 pytestmark = pytest.mark.ours
 
@@ -171,11 +171,11 @@ def test_direct_tls_fails_where_the_server_knows_it_not(make):
     assert "TLS handshake failed" in refusal(p)
 
 
-def test_cancel_goes_through_tls_and_arrives(make, ssl_cluster):
+def test_T38_cancel_goes_through_tls_and_arrives(make, ssl_cluster):
     p = make(server_tls_sslmode="require")
     with p.wire() as conn:
         conn.send(query("select pg_sleep(20)"))
-        time.sleep(0.3)
+        eventually(lambda: ssl_cluster.running() == 1)
         with p.wire() as other:     # a second connection of the pool, so that the log's lines can be told apart
             other.value("select 1")
         with Conn(p.address) as canceller:
