@@ -67,7 +67,7 @@ def test_a_driver_with_its_cache_on_never_notices_the_pooler(pooler, cluster, it
     if killing:
         killer.start()
     try:
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=150)
     finally:
         running.kill()
         over.set()

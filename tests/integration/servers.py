@@ -125,6 +125,11 @@ class Cluster:
     def connect(self, dbname="postgres", user="postgres", **options):
         return psycopg.connect(host="127.0.0.1", port=self.port, dbname=dbname, user=user, autocommit=True, **options)
 
+    def running(self, text="pg_sleep", database="p0"):
+        """How many backends of the database execute a statement with that text now."""
+        return self.value("select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() and "
+                          f"datname = '{database}' and position('{text}' in query) > 0")
+
     def wire(self, database="p0", user="bouncer", **parameters):
         return Conn(self.address).login(user, database, ROLES.get(user, ("",))[0], **parameters)
 
@@ -144,7 +149,7 @@ class Pooler:
                  start=True, **settings):
         self.cluster, self.binary, self.arguments = cluster, binary, list(arguments)
         self.folder, self.port = new_folder("pgw"), free_port()
-        self.log_path, self.ini, self.expected_end = self.folder / "log", self.folder / "pooler.ini", False
+        self.log_path, self.ini, self.expected_end, self.hung = self.folder / "log", self.folder / "pooler.ini", False, False
         self.auth_path = self.folder / "users.txt"
         self.write_auth(auth if auth is not None else {name: secret for name, (secret, _) in ROLES.items()})
         self.databases = dict(databases) if databases is not None else {name: "" for name in DATABASES}
@@ -225,7 +230,7 @@ class Pooler:
     def signal(self, number):
         os.kill(self.process.pid, number)
 
-    def wait_exit(self, seconds=5.0):
+    def wait_exit(self, seconds=20.0):
         """For tests in which the pooler is to end: its exit status."""
         self.expected_end = True
         return self.process.wait(seconds)
@@ -235,8 +240,9 @@ class Pooler:
             self.expected_end = True
             self.process.send_signal(signal.SIGQUIT)
             try:
-                self.process.wait(3)
+                self.process.wait(20)
             except subprocess.TimeoutExpired:
+                self.hung = True
                 self.process.kill()
                 self.process.wait()
 
@@ -246,6 +252,8 @@ class Pooler:
         if self.process is not None and self.process.poll() is not None and not self.expected_end:
             wrong = f"the pooler ended by itself ({self.process.returncode}):\n{self.output()[-3000:]}"
         self.stop()
+        if wrong is None and self.hung:
+            wrong = f"the pooler did not end by SIGQUIT:\n{self.log()[-3000:]}"
         if wrong is None and re.search(r"Sanitizer|check failed|runtime error", self.output()):
             wrong = f"the pooler complained:\n{self.output()[-6000:]}"
         if self.process is not None:

@@ -45,7 +45,8 @@ def bench_table(cluster):
 
 
 class Load:
-    """pgbench in the background: transactions of three statements, any failure of which ends it with an error."""
+    """pgbench in the background, for as long as the test takes and `seconds` at least: transactions of three statements, any
+    failure of which ends it with an error."""
 
     SCRIPT = ("\\set id random(1, 1000)\nbegin;\nselect seen from day where id = :id;\n"
               "update day set seen = seen + 1 where id = :id;\ncommit;\n")
@@ -55,12 +56,15 @@ class Load:
         script.write_text(self.SCRIPT)
         self.process = subprocess.Popen(
             ["pgbench", "-n", "-h", "127.0.0.1", "-p", str(pooler.port), "-U", user, "-M", "extended", "-f", str(script),
-             "-c", str(clients), "-j", "2", "-T", str(seconds), "p1"], stdout=subprocess.PIPE,
+             "-c", str(clients), "-j", "2", "-T", "60", "p1"], stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, env=dict(os.environ, PGPASSWORD=servers.ROLES[user][0]))
-        eventually(lambda: pooler.pool("p1", user) and pooler.pool("p1", user)["cl_active"] > 0)
+        eventually(lambda: pooler.pool("p1", user) and pooler.pool("p1", user)["cl_active"] > 0, 20)
+        self.until = time.monotonic() + seconds
 
     def end(self):
-        """Waits for its end; the transactions that were done, or a failure with what pgbench said."""
+        """The transactions that were done, or a failure with what pgbench said."""
+        time.sleep(max(0, self.until - time.monotonic()))
+        self.process.send_signal(signal.SIGALRM)      # pgbench's own, at the end of -T
         said = self.process.communicate(timeout=40)[0]
         assert self.process.returncode == 0 and "aborted" not in said, said[-2000:]
         assert re.search(r"failed transactions: 0 ", said), said[-2000:]

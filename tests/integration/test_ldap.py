@@ -186,7 +186,7 @@ def test_a_directory_that_does_not_answer_stalls_nobody(ldap):
         silent.listen(50)
         port = silent.getsockname()[1]
         one = ldap("", hba=f"host p0 all all ldap ldapserver=127.0.0.1 ldapport={port} ldapprefix=x\n"
-                           "host all all all trust\n", workers=1, client_login_timeout=2)
+                           "host all all all trust\n", workers=1, client_login_timeout=5)
         told = []
         threads = [threading.Thread(target=lambda: told.append(words(one, "p0", "alice", "apass"))) for _ in range(30)]
         started = time.monotonic()
@@ -195,13 +195,13 @@ def test_a_directory_that_does_not_answer_stalls_nobody(ldap):
         for _ in range(20):
             with one.wire("p1", "bouncer", "") as conn:
                 assert conn.value("select 1") == "1"
-        assert time.monotonic() - started < 1.9, "others log in and work meanwhile"
+        assert told == [], "others log in and work meanwhile"
         for thread in threads:
             thread.join()
         assert told == ["client_login_timeout"] * 30
         started = time.monotonic()
         one.stop()
-        assert time.monotonic() - started < 2.5, "the end does not wait for it"
+        assert one.process.returncode == 0 and time.monotonic() - started < 15, "the end does not wait for it"
 
 
 def test_options_that_cannot_work_are_told_before_the_start(pooler):

@@ -73,7 +73,7 @@ def test_T47_a_server_that_accepts_and_says_nothing_fails_the_login_in_time(pool
         begin = time.monotonic()
         with pytest.raises(PgError):
             p.wire("hole")
-        assert time.monotonic() - begin < 6
+        assert time.monotonic() - begin < 20
         with p.wire() as conn:
             assert conn.value("select 1") == "1"
 

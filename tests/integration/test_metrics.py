@@ -53,7 +53,7 @@ def test_the_exporters_values_are_those_of_the_console(pooler):
     assert metrics.value("pgbouncer_stats_totals_queries_pooled_total", **p0) == 10 == int(stats["query_count"])
     assert metrics.value("pgbouncer_stats_totals_sql_transactions_pooled_total", **p0) == 10
     seconds = metrics.value("pgbouncer_stats_totals_queries_duration_seconds_total", **p0)
-    assert seconds == pytest.approx(int(stats["query_time"]) / 1e6) and 0.1 < seconds < 1
+    assert seconds == pytest.approx(int(stats["query_time"]) / 1e6) and seconds > 0.1
     assert metrics.value("pgbouncer_databases_pool_size", name="p0") == 7
     assert metrics.value("pgbouncer_pools_client_active_connections", user="bouncer", **p0) == 1
     assert metrics.value("pgbouncer_client_connections", application_name="shop", user="bouncer", state="idle", **p0) == 1
@@ -66,24 +66,28 @@ def test_histograms_of_query_queue_and_transaction_time(pooler):
     def sleeper():
         with proxy.connect() as client:
             client.execute("select pg_sleep(0.3)")
-    with proxy.connect() as client:
-        client.execute("select 1")
-    threads = [threading.Thread(target=sleeper) for _ in range(3)]
-    for thread in threads:
-        thread.start()
+    begun = time.monotonic()
+    with proxy.connect() as holder:
+        holder.execute("begin")
+        threads = [threading.Thread(target=sleeper) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: proxy.pool()["cl_waiting"] == 3)
+        time.sleep(0.3)
+        holder.execute("commit")
     for thread in threads:
         thread.join()
+    wall = time.monotonic() - begun
     metrics, pool = site.metrics(), {"database": "p0", "user": "bouncer"}
     assert metrics.types["pgweir_query_seconds"] == "histogram"
-    assert metrics.value("pgweir_query_seconds_count", **pool) == 4
-    assert metrics.value("pgweir_query_seconds_bucket", le="+Inf", **pool) == 4
-    assert metrics.value("pgweir_query_seconds_bucket", le="0.25", **pool) == 1
-    assert metrics.value("pgweir_query_seconds_bucket", le="0.5", **pool) == 4
-    assert metrics.value("pgweir_query_seconds_sum", **pool) == pytest.approx(0.9, rel=0.15)
-    # The 2nd waits 0.3 s and the 3rd 0.6 s; the first wait of all was for a connection.
-    assert metrics.value("pgweir_queue_seconds_sum", **pool) == pytest.approx(0.9, rel=0.25)
-    # With several workers the first may wait for its server to be handed over.
-    assert metrics.value("pgweir_waits_total", reason="pool_size", **pool) in (2, 3)
+    assert metrics.value("pgweir_query_seconds_count", **pool) == 5
+    assert metrics.value("pgweir_query_seconds_bucket", le="+Inf", **pool) == 5
+    # The holder's two, and the sleepers' three of 0.3 s and more.
+    assert metrics.value("pgweir_query_seconds_bucket", le="0.25", **pool) == 2
+    assert 0.9 <= metrics.value("pgweir_query_seconds_sum", **pool) <= wall
+    # All wait for the holder, the 2nd another 0.3 s, the 3rd 0.6 s.
+    assert 3 * 0.3 + 0.9 <= metrics.value("pgweir_queue_seconds_sum", **pool) <= 3 * wall
+    assert metrics.value("pgweir_waits_total", reason="pool_size", **pool) == 3
     assert metrics.value("pgweir_transaction_seconds_count", **pool) == 4
     assert metrics.value("pgweir_pool_size", **pool) == 1
 
@@ -112,14 +116,16 @@ def test_the_first_statements_stand_in_the_metrics_and_their_number_is_bounded(p
     with proxy.connect() as client:
         for i in range(30):
             client.execute(f"select {i} as c{i}")
+        begun = time.monotonic()
         for _ in range(4):
             client.execute("select pg_sleep(0.05)")
+        wall = time.monotonic() - begun
     metrics = site.metrics()
     assert len(metrics.values("pgweir_statement_calls_total")) == 5
     slow = {"query": "select pg_sleep($1)", "database": "p0", "user": "bouncer"}
     assert metrics.value("pgweir_statement_calls_total", **slow) == 4
     id_of = next(has["queryid"] for name, has, _ in metrics.samples if has.get("query") == "select pg_sleep($1)")
-    assert metrics.value("pgweir_statement_seconds_total", queryid=id_of, part="server") == pytest.approx(0.2, rel=0.2)
+    assert 0.2 <= metrics.value("pgweir_statement_seconds_total", queryid=id_of, part="server") <= wall
 
 
 def test_promtool_has_no_objection(pooler):

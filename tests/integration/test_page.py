@@ -50,7 +50,9 @@ def test_json_of_pools_queries_and_one_query(pooler):
     with proxy.connect() as client:
         for i in range(20):
             client.execute(f"select {i}")
+        begun = time.monotonic()
         client.execute("select pg_sleep(0.2)")
+        wall_ms = (time.monotonic() - begun) * 1000
         time.sleep(0.6)     # what pages ask for all the time is shared for half a second
         overview = site.json("/api/overview")
     pool = next(row for row in overview["pools"] if row["database"] == "p0")
@@ -59,7 +61,7 @@ def test_json_of_pools_queries_and_one_query(pooler):
     assert [(row["query"], row["calls"]) for row in rows] == [("select $1", 20)]
     slow = site.json("/api/show/queries?by=max&limit=5")["rows"][0]
     entry = site.json("/api/query/" + slow["queryid"])["entries"][0]
-    assert entry["query"] == "select pg_sleep($1)" and entry["parts"]["server"]["total_ms"] == pytest.approx(200, rel=0.1)
+    assert entry["query"] == "select pg_sleep($1)" and 200 <= entry["parts"]["server"]["total_ms"] <= wall_ms
     assert sum(bucket[2] for bucket in entry["histogram"]) == 1
     assert site.status("/api/query/0000000000000000") == 404
     assert site.status("/api/query/x") == 400

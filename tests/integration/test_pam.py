@@ -77,7 +77,7 @@ def test_a_rule_may_name_pam_and_its_service(pam):
 
 
 def test_a_slow_service_stalls_nobody(pam):
-    script = pam.write("slow", "#!/bin/sh\nsleep 2\n")
+    script = pam.write("slow", "#!/bin/sh\nsleep 3\n")
     os.chmod(script, 0o755)
     one = pam(f"auth required pam_exec.so quiet {script}\naccount required pam_permit.so\n",
               hba="host p0 all all pam\nhost all all all trust\n", workers=1)
@@ -88,18 +88,18 @@ def test_a_slow_service_stalls_nobody(pam):
     with one.wire("p1", "bouncer", "") as conn:
         for _ in range(50):
             assert conn.value("select 1") == "1"
-    assert time.monotonic() - started < 1.5, "others are served meanwhile"
+    assert logins == [], "others are served meanwhile"
     for thread in threads:
         thread.join()
-    assert len(logins) == 8 and time.monotonic() - started < 6, "eight logins wait side by side"
+    assert len(logins) == 8 and time.monotonic() - started < 0.6 * 8 * 3, "eight logins wait side by side"
     for conn in logins:
         conn.close()
 
 
 def test_client_login_timeout_and_a_client_that_leaves_do_not_wait_for_pam(pam):
-    script = pam.write("slow", "#!/bin/sh\nsleep 3\n")
+    script = pam.write("slow", "#!/bin/sh\nsleep 20\n")
     os.chmod(script, 0o755)
     one = pam(f"auth required pam_exec.so quiet {script}\naccount required pam_permit.so\n", client_login_timeout=1)
     started = time.monotonic()
     assert words(one, "p0", "alice", "apass") == "client_login_timeout"
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 15

@@ -125,7 +125,7 @@ def test_advice_follows_littles_law(pooler):
     def load():
         with proxy.connect() as client:
             while time.monotonic() < stop:
-                client.execute("select pg_sleep(0.1)")
+                client.execute("select pg_sleep(0.3)")
     threads = in_background(*[load for _ in range(6)])
     time.sleep(7)
     with proxy.connect(application_name="holder", dbname="p1") as holder:
@@ -177,7 +177,7 @@ def test_a_share_of_quicker_statements_is_logged(pooler):
             client.execute("select 'sampled'")
         client.execute("select pg_sleep(0.25)")
     assert 60 < proxy.log().count("statement: select 'sampled'") + proxy.log().count("execute <unnamed>: select 'sampled'") < 180
-    proxy.log_has("duration: 2[0-9.]+ ms .*pg_sleep")
+    proxy.log_has(r"duration: \d{3,}\.\d+ ms .*pg_sleep")
 
 
 def test_json_lines_are_json_with_the_statements_parts_and_tags(pooler):
