@@ -36,6 +36,7 @@ void Connection::open(int epoll, const Target& target, ScramKeyCache& cache, Arr
     return;
   }
   login_ = std::make_unique<Login>(target, cache);
+  tls_wish_ = target.tls.get();
   phase_ = Phase::connecting;
   watched_ = pending ? EPOLLOUT : EPOLLIN;
   epoll_add(epoll_, fd_.get(), watched_, token_);
@@ -50,8 +51,48 @@ void Connection::on_connected(Arrived& arrived) {
     lose(fmt::format("connect: {}", std::strerror(reason)), arrived);
     return;
   }
-  phase_ = Phase::proving;
   watch(EPOLLIN);
+  if (!tls_wish_) return greet(arrived);
+  if (tls_wish_->direct()) return begin_tls(arrived);
+  phase_ = Phase::asking;
+  Buffer request;
+  compose::ssl_request(request);
+  send(request, arrived);
+}
+
+// One byte and no more: what follows is the handshake's.
+void Connection::on_tls_answer(Arrived& arrived) {
+  char answer = 0;
+  const ssize_t got = recv(fd_.get(), &answer, 1, 0);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got < 0) return lose("receive: " + reason(), arrived);
+  if (got == 0) return lose("the server closed the connection", arrived);
+  if (answer != 'S') return lose("the server does not speak TLS", arrived);
+  begin_tls(arrived);
+}
+
+void Connection::begin_tls(Arrived& arrived) {
+  phase_ = Phase::securing;
+  tls_ = std::make_unique<TlsLink>(*tls_wish_, fd_.get());
+  shake_hands(arrived);
+}
+
+void Connection::shake_hands(Arrived& arrived) {
+  switch (tls_->shake_hands()) {
+    case TlsLink::Handshake::done:
+      watch(EPOLLIN);
+      return greet(arrived);
+    case TlsLink::Handshake::wants_read:
+      return watch(EPOLLIN);
+    case TlsLink::Handshake::wants_write:
+      return watch(EPOLLIN | EPOLLOUT);
+    case TlsLink::Handshake::failed:
+      return lose("TLS handshake: " + tls_->failure(), arrived);
+  }
+}
+
+void Connection::greet(Arrived& arrived) {
+  phase_ = Phase::proving;
   Buffer hello;
   login_->greet(hello);
   send(hello, arrived);
@@ -59,28 +100,28 @@ void Connection::on_connected(Arrived& arrived) {
 
 void Connection::on_event(std::uint32_t events, std::span<std::byte> scratch, Arrived& arrived) {
   if (phase_ == Phase::closed) return;
-  if (phase_ == Phase::connecting) {
-    on_connected(arrived);
-    return;
-  }
+  if (phase_ == Phase::connecting) return on_connected(arrived);
+  if (phase_ == Phase::asking) return on_tls_answer(arrived);
+  if (phase_ == Phase::securing) return shake_hands(arrived);
   if (events & EPOLLOUT) flush(arrived);
   if (phase_ != Phase::closed && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
     receive(scratch, arrived);
 }
 
 void Connection::receive(std::span<std::byte> scratch, Arrived& arrived) {
-  const ssize_t got = recv(fd_.get(), scratch.data(), scratch.size(), 0);
-  if (got < 0) {
-    if (errno != EAGAIN && errno != EINTR)
-      lose(fmt::format("receive: {}", std::strerror(errno)), arrived);
-    return;
-  }
-  if (got == 0) {
-    lose("the server closed the connection", arrived);
-    return;
-  }
-  arrived.bytes += static_cast<std::uint64_t>(got);
-  Bytes input = scratch.first(static_cast<std::size_t>(got));
+  do {
+    const ssize_t got = receive_some(scratch);
+    if (got < 0) {
+      if (errno != EAGAIN && errno != EINTR) lose("receive: " + reason(), arrived);
+      return;
+    }
+    if (got == 0) return lose("the server closed the connection", arrived);
+    arrived.bytes += static_cast<std::uint64_t>(got);
+    take_all(scratch.first(static_cast<std::size_t>(got)), arrived);
+  } while (phase_ != Phase::closed && tls_ && tls_->holds_bytes());
+}
+
+void Connection::take_all(Bytes input, Arrived& arrived) {
   while (const auto piece = framer_.next(input)) {
     if (phase_ == Phase::open)
       take(*piece, arrived);
@@ -129,11 +170,11 @@ void Connection::send(Bytes bytes, Arrived& arrived) {
     append(outbox_, bytes);
     return;
   }
-  const ssize_t taken = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  const ssize_t taken = send_some(bytes);
   if (taken < 0 && errno != EAGAIN && errno != EINTR) {
     // Reading first, so that the server's last words explain the loss.
     if (errno == EPIPE || errno == ECONNRESET) return;
-    lose(fmt::format("send: {}", std::strerror(errno)), arrived);
+    lose("send: " + reason(), arrived);
     return;
   }
   const std::size_t done = taken < 0 ? 0 : static_cast<std::size_t>(taken);
@@ -143,11 +184,10 @@ void Connection::send(Bytes bytes, Arrived& arrived) {
 }
 
 void Connection::flush(Arrived& arrived) {
-  const ssize_t taken =
-      ::send(fd_.get(), outbox_.data() + sent_, outbox_.size() - sent_, MSG_NOSIGNAL);
+  if (outbox_.empty()) return;
+  const ssize_t taken = send_some(Bytes(outbox_).subspan(sent_));
   if (taken < 0) {
-    if (errno != EAGAIN && errno != EINTR)
-      lose(fmt::format("send: {}", std::strerror(errno)), arrived);
+    if (errno != EAGAIN && errno != EINTR) lose("send: " + reason(), arrived);
     return;
   }
   sent_ += static_cast<std::size_t>(taken);
@@ -164,10 +204,23 @@ void Connection::leave() {
       compose::terminate(bytes);
       return bytes;
     }();
-    [[maybe_unused]] const auto sent =
-        ::send(fd_.get(), goodbye.data(), goodbye.size(), MSG_NOSIGNAL);
+    (void)send_some(goodbye);
+    if (tls_) tls_->leave();
   }
   close();
+}
+
+ssize_t Connection::receive_some(std::span<std::byte> into) {
+  return tls_ ? tls_->receive(into) : recv(fd_.get(), into.data(), into.size(), 0);
+}
+
+ssize_t Connection::send_some(Bytes bytes) {
+  return tls_ ? tls_->send(bytes) : ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+}
+
+std::string Connection::reason() const {
+  const std::string text = std::strerror(errno);
+  return tls_ && !tls_->failure().empty() ? "TLS: " + tls_->failure() : text;
 }
 
 void Connection::watch(std::uint32_t events) {
@@ -183,6 +236,7 @@ void Connection::lose(std::string why, Arrived& arrived) {
 }
 
 void Connection::close() {
+  tls_.reset();
   fd_.reset();
   login_.reset();
   outbox_ = Buffer();

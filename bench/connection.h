@@ -37,6 +37,8 @@ class Connection {
   enum class Phase : std::uint8_t {
     closed,
     connecting,  // the socket is not connected yet
+    asking,      // has said SSLRequest
+    securing,    // the TLS handshake is under way
     proving,     // the login is under way
     open,        // logged in
   };
@@ -55,10 +57,18 @@ class Connection {
 
  private:
   void on_connected(Arrived& arrived);
+  void on_tls_answer(Arrived& arrived);
+  void begin_tls(Arrived& arrived);
+  void shake_hands(Arrived& arrived);
+  void greet(Arrived& arrived);
   void receive(std::span<std::byte> scratch, Arrived& arrived);
+  void take_all(Bytes input, Arrived& arrived);
   void take(const Piece& piece, Arrived& arrived);
   void take_login(const Piece& piece, Arrived& arrived);
   void flush(Arrived& arrived);
+  ssize_t receive_some(std::span<std::byte> into);
+  ssize_t send_some(Bytes bytes);
+  std::string reason() const;  // of errno
   void watch(std::uint32_t events);
   void lose(std::string why, Arrived& arrived);
   void close();
@@ -72,6 +82,8 @@ class Connection {
   std::uint32_t watched_ = 0;
   Framer framer_{Direction::from_server};
   std::unique_ptr<Login> login_;  // until logged in
+  const TlsSettings* tls_wish_ = nullptr;  // the target's
+  std::unique_ptr<TlsLink> tls_;           // null: plain text
   Buffer outbox_;                 // what the socket would not take, from sent_ on
   std::size_t sent_ = 0;
 };

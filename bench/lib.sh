@@ -42,7 +42,8 @@ prepare() {
   [ "$(id -u)" != 0 ] || chown "$(server_user)" "$place"
 }
 
-# start NAME PORT COMMAND...: runs it as the servers' user and waits until it listens. Its pid is in $started.
+# start NAME PORT COMMAND...: runs it as the servers' user and waits until it listens. Its pid is in $started. Fails
+# when it does not come up.
 start() {
   local name=$1 port=$2
   shift 2
@@ -55,7 +56,8 @@ start() {
     sleep 0.1
   done
   tail -n 5 "$place/$name.out" "$place/$name.log" >&2 2>/dev/null || true
-  die "$name did not start"
+  say "$name did not start"
+  return 1
 }
 
 add_target() { targets+=(--target "$1=postgres://bench@127.0.0.1:$2/bench,pid=$3"); }

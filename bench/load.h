@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -27,6 +28,8 @@ struct LoadPlan {
   Duration duration = seconds(5);
   Duration drain = seconds(2);  // how long the last transactions may take
   Duration login_time = seconds(15);
+  // Called now and then in a long measurement with what it is at; may be empty.
+  std::function<void(const std::string&)> tell;
 };
 
 // What one thread counts, later what all threads counted.

@@ -130,6 +130,7 @@ void LoadThread::connect_more() {
 }
 
 void LoadThread::report_ready() {
+  if (ready_ > 0) gate_.clients_ready.fetch_add(1, std::memory_order_relaxed);
   if (ready_ == clients_.size()) gate_.threads_ready.fetch_add(1);
 }
 

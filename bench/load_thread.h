@@ -18,6 +18,7 @@ namespace pgweir::bench {
 // clock.
 struct Gate {
   std::atomic<unsigned> threads_ready{0};  // all their clients are logged in
+  std::atomic<unsigned> clients_ready{0};
   std::atomic<std::int64_t> go{0};         // 0: not yet; set last, when `from` and `until` are set
   std::atomic<std::int64_t> from{0};       // the window
   std::atomic<std::int64_t> until{0};

@@ -15,7 +15,9 @@ const char* const run_help = R"(pgweir-bench run [options] --target NAME=URL[,pi
 Measures one target or several, interleaved A B C A B C, and prints medians with min and max.
 
   --target NAME=URL      postgres://user:password@host:port/database; ?host=/dir for a Unix socket.
-                         Logs in by trust, password, md5 or SCRAM-SHA-256, in plain text (no TLS).
+                         Logs in by trust, password, md5, SCRAM-SHA-256 or a certificate. TLS with
+                         ?sslmode=require (nothing is verified), &sslnegotiation=direct,
+                         &sslcert=FILE&sslkey=FILE; else plain text.
                          CPU and memory are those of pid=PID,... and their children; without it
                          those of whoever listens there.
 What clients say

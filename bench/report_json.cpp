@@ -20,8 +20,11 @@ std::string quoted(std::string_view text) {
 }
 
 std::string spread(const Spread& s) {
-  return fmt::format(R"({{"median": {:.6g}, "min": {:.6g}, "max": {:.6g}}})", s.median, s.min,
-                     s.max);
+  std::string rounds;
+  for (const double value : s.rounds)
+    rounds += fmt::format("{}{:.6g}", rounds.empty() ? "" : ", ", value);
+  return fmt::format(R"({{"median": {:.6g}, "min": {:.6g}, "max": {:.6g}, "rounds": [{}]}})",
+                     s.median, s.min, s.max, rounds);
 }
 
 std::string spread(const std::optional<Spread>& s) {

@@ -131,10 +131,23 @@ class Progress {
  public:
   Progress(const RunOptions& options, std::size_t measurements)
       : quiet_(options.quiet), left_(measurements), all_(measurements) {
-    const double each = to_seconds(options.plan.warmup + options.plan.duration) + 0.3;
+    // A login takes some 200 us, of which the crowd's are most.
+    double clients = 0;
+    for (const unsigned count : options.clients) clients += count + options.plan.idle;
+    clients /= static_cast<double>(options.clients.size());
+    const double each =
+        to_seconds(options.plan.warmup + options.plan.duration) + 0.1 + clients * 200e-6;
     if (!quiet_)
       fmt::print(stderr, "{} measurements, about {:.0f} s; Ctrl-C stops and shows what there is\n",
                  measurements, each * static_cast<double>(measurements));
+  }
+
+  // What the measurement under way is at.
+  std::function<void(const std::string&)> teller(const Watched& watched) const {
+    if (quiet_) return {};
+    return [this, &watched](const std::string& what) {
+      fmt::print(stderr, "[{}/{}] {}: {}\n", all_ - left_ + 1, all_, watched.target->name, what);
+    };
   }
 
   void done(const Watched& watched, Protocol protocol, unsigned clients, const LoadResult& result) {
@@ -187,11 +200,12 @@ void need_files(const RunOptions& options) {
 }  // namespace
 
 Spread spread_of(std::vector<double> values) {
+  const std::vector<double> in_order = values;
   std::sort(values.begin(), values.end());
   const std::size_t middle = values.size() / 2;
   const double median =
       values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-  return {median, values.front(), values.back()};
+  return {median, values.front(), values.back(), in_order};
 }
 
 bool Report::flawless() const {
@@ -219,6 +233,7 @@ Report run_rounds(const RunOptions& options) {
           plan.program = &programs[p];
           plan.clients = clients;
           plan.threads = std::min(plan.threads, clients);
+          plan.tell = progress.teller(targets[t]);
           results[t].push_back(run_load(plan, targets[t].watch));
           progress.done(targets[t], options.protocols[p], clients, results[t].back());
         }

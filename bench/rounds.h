@@ -14,6 +14,7 @@ namespace pgweir::bench {
 // Over the rounds.
 struct Spread {
   double median = 0, min = 0, max = 0;
+  std::vector<double> rounds;  // in the order they were measured
 };
 // `values` holds at least one.
 Spread spread_of(std::vector<double> values);

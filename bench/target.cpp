@@ -51,7 +51,31 @@ struct Place {
   std::string port = "5432";
 };
 
-void read_query(std::string_view query, Place& place, Target& target, std::string_view whole) {
+struct TlsWish {
+  bool require = false, direct = false;
+  std::string certificate, key;
+};
+
+void read_tls_word(std::string_view name, const std::string& value, TlsWish& tls,
+                   std::string_view whole) {
+  if (name == "sslcert") {
+    tls.certificate = value;
+  } else if (name == "sslkey") {
+    tls.key = value;
+  } else if (name == "sslnegotiation" && (value == "direct" || value == "postgres")) {
+    tls.direct = value == "direct";
+  } else if (name == "sslmode" && (value == "require" || value == "disable")) {
+    tls.require = value == "require";
+  } else if (name == "sslmode" || name == "sslnegotiation") {
+    reject(whole, fmt::format("{} is not '{}': there are require and disable, direct and postgres",
+                              name, value));
+  } else {
+    reject(whole, fmt::format("unknown parameter '{}'", name));
+  }
+}
+
+void read_query(std::string_view query, Place& place, Target& target, TlsWish& tls,
+                std::string_view whole) {
   while (!query.empty()) {
     std::string_view pair = query;
     query = cut(pair, '&').value_or(std::string_view{});
@@ -68,7 +92,25 @@ void read_query(std::string_view query, Place& place, Target& target, std::strin
     else if (pair == "dbname")
       target.database = decoded(*value);
     else
-      reject(whole, fmt::format("unknown parameter '{}'", pair));
+      read_tls_word(pair, decoded(*value), tls, whole);
+  }
+}
+
+// Made once for each target, so that a file that cannot be read is told of before anything runs.
+std::shared_ptr<const TlsSettings> tls_of(const TlsWish& wish, const Target& target,
+                                          std::string_view whole) {
+  if (!wish.require) {
+    if (wish.direct || !wish.certificate.empty() || !wish.key.empty())
+      reject(whole, "TLS needs sslmode=require");
+    return nullptr;
+  }
+  if (target.address.is_unix()) reject(whole, "there is no TLS on a Unix socket");
+  if (wish.certificate.empty() != wish.key.empty())
+    reject(whole, "sslcert and sslkey belong together");
+  try {
+    return std::make_shared<TlsSettings>(wish.certificate, wish.key, wish.direct);
+  } catch (const std::runtime_error& error) {
+    reject(whole, error.what());
   }
 }
 
@@ -113,10 +155,12 @@ Target parse_target(std::string_view text) {
     const auto database = cut(url, '/');
     read_authority(url, place, target);
     if (database && !database->empty()) target.database = decoded(*database);
-    if (query) read_query(*query, place, target, whole);
+    TlsWish tls;
+    if (query) read_query(*query, place, target, tls, whole);
     target.address = place.host.starts_with('/')
                          ? unix_address(place.host + "/.s.PGSQL." + place.port)
                          : tcp_address(place.host, place.port);
+    target.tls = tls_of(tls, target, whole);
     return target;
   }
   reject(whole, "the URL begins with postgres://");

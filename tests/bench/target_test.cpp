@@ -36,3 +36,17 @@ TEST_CASE("a target without a name, a scheme or with an unknown parameter is ref
                             "a=postgres://127.0.0.1/d,cpu=1", "a=postgres://127.0.0.1/d,pid=0"})
     CHECK_THROWS_AS(parse_target(wrong), std::runtime_error);
 }
+
+TEST_CASE("TLS is asked for as libpq does, and without it there is none") {
+  CHECK(parse_target("a=postgres://127.0.0.1/d").tls == nullptr);
+  CHECK(parse_target("a=postgres://127.0.0.1/d?sslmode=disable").tls == nullptr);
+  CHECK_FALSE(parse_target("a=postgres://127.0.0.1/d?sslmode=require").tls->direct());
+  CHECK(parse_target("a=postgres://127.0.0.1/d?sslmode=require&sslnegotiation=direct")
+            .tls->direct());
+  for (const char* wrong :
+       {"a=postgres://127.0.0.1/d?sslmode=verify-full", "a=postgres://127.0.0.1/d?sslcert=a&sslkey=b",
+        "a=postgres://127.0.0.1/d?sslmode=require&sslcert=a",
+        "a=postgres:///d?host=/tmp&sslmode=require",
+        "a=postgres://127.0.0.1/d?sslmode=require&sslcert=/no&sslkey=/no"})
+    CHECK_THROWS_AS(parse_target(wrong), std::runtime_error);
+}

@@ -1,8 +1,12 @@
-// What a query costs in memory: nothing once everything is warm.
+// What a query costs in memory: nothing once everything is warm. And in time: the same, whoever
+// else is there.
+#include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <new>
 
 #include "tests/session/session_fixture.h"
+#include "tests/support/flat_worker.h"
 
 using namespace pgweir;
 using namespace pgweir::sim;
@@ -12,89 +16,31 @@ namespace {
 bool counting = false;
 std::size_t allocations = 0;
 
-// A loop and streams that allocate nothing, so that what is counted is the worker's.
-struct FlatStream final : Stream {
-  IoResult try_write(std::span<const iovec> parts) override {
-    std::size_t total = 0;
-    for (const iovec& part : parts) total += part.iov_len;
-    return {IoResult::Status::ok, total, 0};
-  }
-  void pause_reading() override {}
-  void resume_reading() override {}
-  std::unique_ptr<Detached> detach() override { return nullptr; }
-  Endpoint local() const override { return {}; }
-  Endpoint remote() const override { return {}; }
-};
+std::size_t allocations_of(FlatWorker& flat, const FlatQuery& said) {
+  if (!said.setup.empty()) flat.prepare(0, said.setup);
+  for (int i = 0; i < 50; ++i) flat.exchange(0, said.request, said.reply);
+  allocations = 0;
+  counting = true;
+  for (int i = 0; i < 1000; ++i) flat.exchange(0, said.request, said.reply);
+  counting = false;
+  return allocations;
+}
 
-struct FlatLoop final : Loop, Connector {
-  TimePoint now() const override { return time; }
-  WallTime wall_now() const override { return {}; }
-  std::unique_ptr<Stream> adopt(std::unique_ptr<Detached>, Token token) override {
-    client = token;
-    return std::make_unique<FlatStream>();
-  }
-  void wake() override {}
-  void tick_every(Duration) override {}
-  void connect(const ServerAddress&, Token token) override { server = token; }
-  void abandon(Token) override {}
-  TimePoint time{seconds(1000)};
-  Token client, server;
-};
-
-struct FlatFleet final : Fleet {
-  unsigned size() const override { return 1; }
-  void post(unsigned, Task) override {}
-  unsigned place_for_client(std::string_view, std::string_view, int) override { return 0; }
-  std::uint64_t next_id() override { return ++last; }
-  void on_tick(Worker&) override {}
-  std::uint64_t random_secret() override { return ++last; }
-  std::uint64_t last = 0;
-};
-
-struct NoSocket final : Detached {};
-
-// One client and one server, logged in.
-struct Flat {
-  FlatLoop loop;
-  FlatFleet fleet;
-  Ledger ledger{1};
-  Credentials credentials{"secret"};
-  policy::TrackedParameters tracked{""};
-  Worker worker{0,
-                Commons{ledger, fleet, credentials, tracked, nullptr, ~0u},
-                std::make_shared<const Config>(SimHouse::plain_config()),
-                loop,
-                loop,
-                1};
-
-  Flat() {
-    worker.on_accepted(std::make_unique<NoSocket>());
-    worker.on_turn_end();
-    say(loop.client, startup({{"user", "u1"}, {"database", "db"}}));
-    worker.on_connected(loop.server, std::make_unique<FlatStream>());
-    worker.on_turn_end();
-    say(loop.server, message('R', be32(0)) + parameter("TimeZone", "UTC") +
-                         message('K', be32(1) + be32(2)) + ready('I'));
-  }
-  void say(Token who, std::string_view bytes) {
-    worker.on_bytes(who, as_bytes(bytes));
-    worker.on_turn_end();
-  }
-  std::size_t allocations_of(const std::string& request, const std::string& reply, int times) {
-    for (int i = 0; i < 50; ++i) {
-      say(loop.client, request);
-      say(loop.server, reply);
+// Nanoseconds, the least disturbed of several attempts.
+double time_of_a_query(FlatWorker& flat, std::size_t clients, const FlatQuery& said) {
+  constexpr int queries = 2000;
+  double best = 1e18;
+  std::size_t next = 0;
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const std::clock_t from = std::clock();
+    for (int i = 0; i < queries; ++i) {
+      flat.exchange(next, said.request, said.reply);
+      next = (next + 1) % clients;
     }
-    allocations = 0;
-    counting = true;
-    for (int i = 0; i < times; ++i) {
-      say(loop.client, request);
-      say(loop.server, reply);
-    }
-    counting = false;
-    return allocations;
+    best = std::min(best, double(std::clock() - from) / CLOCKS_PER_SEC / queries * 1e9);
   }
-};
+  return best;
+}
 
 }  // namespace
 
@@ -113,20 +59,28 @@ void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
 
-TEST_CASE("a simple query allocates nothing in steady state") {
-  Flat flat;
-  CHECK(flat.allocations_of(query("select 1"),
-                            row_description() + data_row("1") + complete("SELECT 1") + ready('I'),
-                            1000) == 0);
-  CHECK(flat.worker.servers().size() == 1);
+TEST_CASE("a query allocates nothing in steady state, by whatever protocol") {
+  for (const FlatQuery& said :
+       {FlatQuery::simple(), FlatQuery::extended(), FlatQuery::prepared()}) {
+    FlatWorker flat;
+    CHECK(allocations_of(flat, said) == 0);
+    CHECK(flat.worker.servers().size() == 1);
+  }
 }
 
-TEST_CASE("an extended query allocates nothing in steady state") {
-  Flat flat;
-  CHECK(flat.allocations_of(batch("select 1"),
-                            message('1', "") + message('2', "") + row_description() +
-                                data_row("1") + complete("SELECT 1") + ready('I'),
-                            1000) == 0);
+// A step that looks at all clients, or at all pools, would cost some hundred times as much.
+TEST_CASE("a query costs the same however many clients and pools there are") {
+  const FlatQuery said = FlatQuery::simple();
+  FlatWorker few(10);
+  const double base = time_of_a_query(few, 10, said);
+  SUBCASE("clients") {
+    FlatWorker many(5000);
+    CHECK(time_of_a_query(many, 5000, said) < 10 * base);
+  }
+  SUBCASE("pools") {
+    FlatWorker many(1000, 1000);
+    CHECK(time_of_a_query(many, 1000, said) < 10 * base);
+  }
 }
 
 TEST_CASE("an idle client fits in one KiB") {
