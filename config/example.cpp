@@ -70,6 +70,7 @@ std::string example_ini() {
       if (!row.served_values.empty()) text += concat({" Served are: ", row.served_values, "."});
       text += "\n";
     }
+    if (!row.no_effect.empty()) text += concat({"; Without effect: ", row.no_effect, ".\n"});
     text += concat({";", row.name, " ="});
     if (row.fallback && !row.fallback->empty()) text += concat({" ", *row.fallback});
     text += "\n";

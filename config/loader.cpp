@@ -17,7 +17,7 @@ namespace {
 // Turns sections into a Config and gathers everything that is wrong on the way.
 class Builder {
  public:
-  explicit Builder(Mistakes mistakes) : mistakes_(std::move(mistakes)) {
+  Builder(Mistakes mistakes, Secrets secrets) : mistakes_(std::move(mistakes)), secrets_(std::move(secrets)) {
     config_.globals = default_globals();
   }
 
@@ -59,14 +59,15 @@ class Builder {
     }
     warn_of_unserved();
     read_userlist(reader);
+    config_.userlist.insert(secrets_.begin(), secrets_.end());
     read_hba(reader);
     read_ldap_options();
     split_lists(config_);
     tidy();
     const bool good = std::all_of(mistakes_.begin(), mistakes_.end(),
                                   [](const Mistake& mistake) { return mistake.warning; });
-    return {good ? std::make_shared<const Config>(std::move(config_)) : nullptr,
-            std::move(mistakes_), std::move(places_)};
+    auto read = std::make_shared<const Config>(std::move(config_));
+    return {good ? read : nullptr, read, std::move(mistakes_), std::move(places_)};
   }
 
  private:
@@ -127,7 +128,7 @@ class Builder {
       if (reason.empty()) continue;
       complain_at(row.name,
                   concat({row.name, " = ", print_value(row, config_.globals).value_or("NULL"),
-                          " is known but not served yet: ", reason}),
+                          row.no_effect.empty() ? " is known but not served yet: " : " has no effect: ", reason}),
                   true);
     }
   }
@@ -192,6 +193,7 @@ class Builder {
 
   Config config_;
   Mistakes mistakes_;
+  const Secrets secrets_;
   bool main_seen_ = false;
   // Where each setting was last given.
   std::map<std::string, std::pair<std::string, int>, std::less<>> places_;
@@ -205,8 +207,12 @@ Loaded load(const std::string& path) {
 
 Loaded load(const std::string& path, const FileReader& reader) {
   IniFile ini = read_ini(path, reader);
-  if (ini.sections.empty() && !ini.mistakes.empty()) return {nullptr, std::move(ini.mistakes), {}};
-  Builder builder(std::move(ini.mistakes));
+  if (ini.sections.empty() && !ini.mistakes.empty()) return {nullptr, nullptr, std::move(ini.mistakes), {}};
+  return build(std::move(ini), path, reader);
+}
+
+Loaded build(IniFile ini, const std::string& path, const FileReader& reader, Secrets secrets) {
+  Builder builder(std::move(ini.mistakes), std::move(secrets));
   for (const IniSection& section : ini.sections) builder.add(section);
   return builder.finish(path, reader);
 }
@@ -215,9 +221,7 @@ std::vector<std::string> check_report(const Loaded& loaded) {
   std::vector<std::string> lines;
   std::size_t errors = 0;
   for (const Mistake& mistake : loaded.mistakes) {
-    std::string place = mistake.file;
-    if (mistake.line > 0) place += ":" + std::to_string(mistake.line);
-    lines.push_back(concat({place, mistake.warning ? ": warning: " : ": error: ", mistake.text}));
+    lines.push_back(concat({place_of(mistake), mistake.warning ? ": warning: " : ": error: ", mistake.text}));
     if (!mistake.warning) ++errors;
   }
   const std::size_t warnings = loaded.mistakes.size() - errors;

@@ -16,14 +16,20 @@ namespace pgweir {
 
 struct Loaded {
   std::shared_ptr<const Config> config;  // null when any mistake is more than a warning
-  Mistakes mistakes;                     // in file order, as far as the order is known
+  std::shared_ptr<const Config> draft;   // as far as it could be read, for looking for further mistakes; may be null
+  Mistakes mistakes = {};                // in file order, as far as the order is known
   // Where each setting was last given: file and line.
-  std::map<std::string, std::pair<std::string, int>, std::less<>> places;
+  std::map<std::string, std::pair<std::string, int>, std::less<>> places = {};
 };
 
 // Reads the file, its includes and auth_file. All or nothing: a mistake leaves no half-read config.
 Loaded load(const std::string& path);
 Loaded load(const std::string& path, const FileReader& reader);
+
+// The same from what has been read already. `path` names the whole; `secrets` are users beyond those of auth_file, which
+// wins.
+using Secrets = std::map<std::string, std::string, std::less<>>;
+Loaded build(IniFile ini, const std::string& path, const FileReader& reader, Secrets secrets = {});
 
 // The configuration of `pgweir postgres://user:password@host:port/db?params`: every name a client
 // asks for is served by that one server with the URL's user and password, on 127.0.0.1:6432, in

@@ -16,4 +16,9 @@ struct Mistake {
 
 using Mistakes = std::vector<Mistake>;
 
+// `pgbouncer.ini:7`; without the line where it is none's.
+inline std::string place_of(const Mistake& mistake) {
+  return mistake.line > 0 ? mistake.file + ":" + std::to_string(mistake.line) : mistake.file;
+}
+
 }  // namespace pgweir

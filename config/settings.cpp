@@ -167,13 +167,14 @@ std::optional<std::string> print_value(const Setting& setting, const Globals& fr
 }
 
 std::string_view unserved_reason(const Setting& setting, const Globals& from) {
-  if (setting.not_served.empty()) return "";
+  const std::string_view reason = setting.not_served.empty() ? setting.no_effect : setting.not_served;
+  if (reason.empty()) return "";
   static const Globals defaults = default_globals();
   auto value = print_value(setting, from);
   if (value == print_value(setting, defaults)) return "";
   auto good = split_commas(setting.served_values);
   if (value && std::find(good.begin(), good.end(), *value) != good.end()) return "";
-  return setting.not_served;
+  return reason;
 }
 
 }  // namespace pgweir

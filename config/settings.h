@@ -37,6 +37,7 @@ struct Setting {
   // Known but not served yet: what is missing. Empty: served. A file that sets such a setting to
   // other than its default (or other than one of `served_values`) loads with one warning.
   std::string_view not_served = {};
+  std::string_view no_effect = {};      // accepted for the sake of old files: why it changes nothing
   std::string_view served_values = {};  // comma list
   std::int64_t lowest = INT32_MIN;      // bounds of integers, inclusive
   std::int64_t highest = INT32_MAX;
@@ -65,7 +66,7 @@ std::string set_while_running(Globals& to, std::string_view name, std::string_vi
 // The value as SHOW CONFIG prints it; nothing for NULL.
 std::optional<std::string> print_value(const Setting& setting, const Globals& from);
 
-// Why the value in `from` is not served yet; "" when it is served or is the default.
+// Why the value in `from` is not served or has no effect; "" when it has, or is the default.
 std::string_view unserved_reason(const Setting& setting, const Globals& from);
 
 // pgbouncer.ini.example: every setting once with its default and meaning.

@@ -16,11 +16,8 @@ constexpr auto at_once = Applies::at_once;
 constexpr auto new_connections = Applies::new_connections;
 
 // Why a setting is accepted but has no effect yet; a row without such a reason is served.
-constexpr std::string_view needs_dns = "a DNS cache of its own";
 constexpr std::string_view needs_peering = "peering";
-constexpr std::string_view needs_buffers = "sizing of socket buffers in the process";
 constexpr std::string_view needs_suspend = "SUSPEND";
-constexpr std::string_view needs_windows = "running as a Windows service";
 
 constexpr char default_auth_query[] =
     "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid "
@@ -96,12 +93,11 @@ const Setting table[] = {
     {NAMED(disable_pqexec), .fallback = "0", .applies = restart,
      .help = "Refuse the simple query protocol."},
     {NAMED(dns_max_ttl), .fallback = "15", .applies = at_once,
-     .help = "How long DNS answers are kept (seconds)."},
+     .help = "How long DNS answers are kept at most, if their TTL is not shorter (seconds)."},
     {NAMED(dns_nxdomain_ttl), .fallback = "15", .applies = at_once,
      .help = "How long failed DNS look-ups are kept (seconds)."},
     {NAMED(dns_zone_check_period), .fallback = "0", .applies = at_once,
-     .help = "Period of looking for changed zone serials (seconds, 0 = off).",
-     .not_served = needs_dns},
+     .help = "Period of looking for changed zone serials (seconds, 0 = off)."},
     {NAMED(event_loop), .fallback = "auto", .applies = restart,
      .help = "How sockets are waited for: auto, io_uring (where the kernel allows it) or epoll."},
     {NAMED(idle_transaction_timeout), .fallback = "0", .applies = at_once,
@@ -109,7 +105,7 @@ const Setting table[] = {
     {NAMED(ignore_startup_parameters), .fallback = "", .applies = new_connections,
      .help = "Comma list of startup parameters to accept and drop; options: unknown ones in options."},
     {NAMED(job_name), .fallback = "pgbouncer", .applies = restart,
-     .help = "Name of the Windows service; alias of service_name.", .not_served = needs_windows},
+     .help = "Name of the Windows service; alias of service_name.", .no_effect = "there is no Windows version"},
     {NAMED(listen_addr), .fallback = "", .applies = restart,
      .help = "Comma list of addresses to listen on, * = all; empty: unix sockets only."},
     {NAMED(listen_backlog), .fallback = "128", .applies = restart,
@@ -169,7 +165,8 @@ const Setting table[] = {
     {NAMED(pidfile), .fallback = "", .applies = restart,
      .help = "File for the process id; required with -d."},
     {NAMED(pkt_buf), .fallback = "4096", .applies = restart,
-     .help = "Size of a socket's buffer (bytes).", .not_served = needs_buffers},
+     .help = "Size of a socket's buffer (bytes).",
+     .no_effect = "sockets have no buffer of their own; a worker reads into one of 32 KiB"},
     {NAMED(pool_mode), .fallback = "session", .applies = at_once,
      .help = "When a server goes back to its pool: session, transaction or statement."},
     {NAMED(pool_idle_timeout), .fallback = "0", .applies = at_once,
@@ -195,9 +192,10 @@ const Setting table[] = {
     {NAMED(reserve_pool_timeout), .fallback = "5", .applies = at_once,
      .help = "Wait after which the reserve is used (seconds, 0 = never)."},
     {NAMED(resolv_conf), .fallback = "", .applies = restart,
-     .help = "resolv.conf of the DNS resolver; empty: the system's.", .not_served = needs_dns},
+     .help = "resolv.conf of the DNS resolver; empty: the system's."},
     {NAMED(sbuf_loopcnt), .fallback = "5", .applies = at_once,
-     .help = "Reads per socket and turn (0 = no limit).", .not_served = needs_buffers},
+     .help = "Reads per socket and turn (0 = no limit).",
+     .no_effect = "each socket is read once per turn, 32 KiB at most, so that none keeps the others waiting"},
     {NAMED(scram_iterations), .fallback = "4096", .applies = new_connections,
      .help = "Iterations of SCRAM secrets made from plain passwords.", .lowest = 1},
     {NAMED(server_check_delay), .fallback = "30", .applies = at_once,
@@ -242,7 +240,7 @@ const Setting table[] = {
     {NAMED(server_tls_sslmode), .fallback = "prefer", .applies = new_connections,
      .help = "TLS with servers: disable, allow, prefer, require, verify-ca, verify-full."},
     {NAMED(service_name), .fallback = "pgbouncer", .applies = restart,
-     .help = "Name of the Windows service.", .not_served = needs_windows},
+     .help = "Name of the Windows service.", .no_effect = "there is no Windows version"},
     {NAMED(share_unnamed_statements), .fallback = "0", .applies = at_once,
      .help = "Unnamed statements of the same text share one on the server; may change plans."},
     {NAMED(session_state), .fallback = "isolate", .applies = at_once,

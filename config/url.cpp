@@ -67,7 +67,7 @@ class UrlReader {
   }
 
   Loaded finish() {
-    if (broken_) return {nullptr, std::move(mistakes_), {}};
+    if (broken_) return {nullptr, nullptr, std::move(mistakes_), {}};
     auto config = std::make_shared<Config>();
     config->globals = std::move(globals_);
     auto fallback = std::make_shared<DatabaseConfig>(target_);
@@ -79,7 +79,7 @@ class UrlReader {
       config->databases.emplace(target_.name, std::make_shared<const DatabaseConfig>(target_));
     }
     split_lists(*config);
-    return {std::move(config), std::move(mistakes_), {}};
+    return {config, config, std::move(mistakes_), {}};
   }
 
  private:
@@ -180,7 +180,8 @@ class UrlReader {
     if (!set_value(row, globals_, value).empty()) {
       complain(concat({"invalid value \"", value, "\" for the URL's parameter ", key}));
     } else if (auto reason = unserved_reason(row, globals_); !reason.empty()) {
-      complain(concat({key, " = ", value, " is known but not served yet: ", reason}), true);
+      complain(concat({key, " = ", value, row.no_effect.empty() ? " is known but not served yet: " : " has no effect: ",
+                       reason}), true);
     }
   }
 

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "config/environment.h"
 #include "config/loader.h"
 #include "proxy/core/version.h"
 #include "proxy/net/process.h"
@@ -22,12 +23,28 @@ std::string os_user() {
   return entry ? entry->pw_name : "postgres";
 }
 
-Loaded read(const std::string& source) {
-  return looks_like_url(source) ? from_url(source, os_user()) : load(source);
+Variables variables() {
+  Variables all;
+  for (char** each = environ; *each; ++each) {
+    const std::string_view text = *each;
+    const auto at = text.find('=');
+    if (at != std::string_view::npos) all.emplace(text.substr(0, at), text.substr(at + 1));
+  }
+  return all;
 }
 
-int check(const std::string& source) {
-  Loaded loaded = read(source);
+// A file that is there is never replaced by variables.
+bool counts_environment(const Options& options) {
+  return options.environment && (options.source.empty() || ::access(options.source.c_str(), F_OK) != 0);
+}
+
+Loaded read(const Options& options) {
+  if (counts_environment(options)) return from_environment(variables());
+  return looks_like_url(options.source) ? from_url(options.source, os_user()) : load(options.source);
+}
+
+int check(const Options& options) {
+  Loaded loaded = read(options);
   check_tls(loaded);
   for (const std::string& line : check_report(loaded)) std::puts(line.c_str());
   return loaded.config ? 0 : 1;
@@ -63,15 +80,16 @@ std::string prepare_process(const Options& options, const Config& config, PidFil
 
 int serve(const Options& options) {
   log::open({});
-  Loaded loaded = read(options.source);
+  Loaded loaded = read(options);
   for (const Mistake& m : loaded.mistakes) {
-    log::line(m.warning ? log::Level::warning : log::Level::error, "{} ({}:{})", m.text, m.file, m.line);
+    log::line(m.warning ? log::Level::warning : log::Level::error, "{} ({})", m.text, place_of(m));
   }
   if (!loaded.config) return die("cannot load config file");
   if (options.reboot) log::line(log::Level::warning, "-R is not served yet, starting normally");
   PidFile pid_file;
   if (std::string error = prepare_process(options, *loaded.config, pid_file); !error.empty()) return die(error);
-  Runtime runtime(loaded.config, options.quiet || options.daemon, options.verbose);
+  Runtime runtime(loaded.config, counts_environment(options) ? [] { return from_environment(variables()); } : Runtime::Read{},
+                  options.quiet || options.daemon, options.verbose);
   if (std::string error = runtime.listen(); !error.empty()) return die(error);
   runtime.run();
   return 0;
@@ -103,7 +121,7 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "pgweir: %s\nTry \"pgweir --help\" for more information.\n", options.error.c_str());
       return 1;
     case Options::Action::check:
-      return pgweir::check(options.source);
+      return pgweir::check(options);
     case Options::Action::run:
       return pgweir::serve(options);
   }

@@ -2,6 +2,8 @@
 
 #include <getopt.h>
 
+#include <string_view>
+
 #include "proxy/core/version.h"
 
 namespace pgweir {
@@ -12,8 +14,15 @@ constexpr option long_options[] = {
     {"quiet", no_argument, nullptr, 'q'},   {"verbose", no_argument, nullptr, 'v'},
     {"user", required_argument, nullptr, 'u'}, {"version", no_argument, nullptr, 'V'},
     {"help", no_argument, nullptr, 'h'},    {"check", no_argument, nullptr, 'c'},
+    {"environment", no_argument, nullptr, 'e'},
     {nullptr, 0, nullptr, 0},
 };
+
+bool names_the_program(std::string_view word) {
+  const auto slash = word.rfind('/');
+  if (slash != std::string_view::npos) word.remove_prefix(slash + 1);
+  return word == "pgbouncer" || word == "pgweir" || word == "run.sh";
+}
 
 }  // namespace
 
@@ -30,13 +39,17 @@ Options read_options(int argc, char** argv) {
       case 'V': options.action = Options::Action::version; return options;
       case 'h': options.action = Options::Action::help; return options;
       case 'c': options.action = Options::Action::check; break;
+      case 'e': options.environment = true; break;
       default:
         options.action = Options::Action::bad;
         options.error = std::string("invalid option: ") + argv[optind - 1];
         return options;
     }
   }
+  // What compose files give the other images as the command to run.
+  if (options.environment && optind < argc && names_the_program(argv[optind])) ++optind;
   if (optind < argc) options.source = argv[optind];
+  if (optind >= argc && options.environment) return options;
   if (optind >= argc) {
     options.action = Options::Action::bad;
     options.error = "no configuration file specified";
@@ -52,6 +65,7 @@ std::string usage(const std::string& program) {
          "Usage:\n"
          "  " + program + " [OPTION]... CONFIG_FILE\n"
          "  " + program + " [OPTION]... postgres://user:password@host:port/database\n"
+         "  " + program + " [OPTION]... --environment [CONFIG_FILE]\n"
          "  " + program + " --check CONFIG_FILE\n\n"
          "Options:\n"
          "  -d, --daemon           run in background (as a daemon)\n"
@@ -61,7 +75,8 @@ std::string usage(const std::string& program) {
          "  -u, --user=USERNAME    assume identity of USERNAME\n"
          "  -V, --version          show version, then exit\n"
          "  -h, --help             show this help, then exit\n"
-         "      --check            tell every mistake in CONFIG_FILE, then exit\n";
+         "      --check            tell every mistake in CONFIG_FILE, then exit\n"
+         "      --environment      without CONFIG_FILE: the variables of the images edoburu/pgbouncer and bitnami/pgbouncer\n";
 }
 
 }  // namespace pgweir

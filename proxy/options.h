@@ -11,6 +11,7 @@ struct Options {
   Action action = Action::run;
   std::string source;            // path of the ini file, or a postgres:// URL
   std::string user;              // -u
+  bool environment = false;      // --environment: the variables count where `source` is no file
   bool daemon = false;           // -d
   bool reboot = false;           // -R
   bool quiet = false;            // -q

@@ -32,7 +32,7 @@ unsigned worker_count(const Config& config) {
 
 void log_mistakes(const Mistakes& mistakes) {
   for (const Mistake& m : mistakes) {
-    log::line(m.warning ? log::Level::warning : log::Level::error, "{} ({}:{})", m.text, m.file, m.line);
+    log::line(m.warning ? log::Level::warning : log::Level::error, "{} ({})", m.text, place_of(m));
   }
 }
 
@@ -57,11 +57,12 @@ struct Runtime::Core {
   std::atomic<bool> counted{false};
 };
 
-Runtime::Runtime(std::shared_ptr<const Config> config, bool quiet, int verbose)
-    : quiet_(quiet),
+Runtime::Runtime(std::shared_ptr<const Config> config, Read read, bool quiet, int verbose)
+    : read_(std::move(read)),
+      quiet_(quiet),
       verbose_(verbose),
       config_(std::move(config)),
-      resolver_({config_->globals.dns_max_ttl, config_->globals.dns_nxdomain_ttl}),
+      names_(*this, *config_),
       credentials_(random_bytes(32)),
       tracked_(config_->globals.track_extra_parameters),
       ledger_(std::make_unique<Ledger>(worker_count(*config_))),
@@ -74,7 +75,7 @@ Runtime::Runtime(std::shared_ptr<const Config> config, bool quiet, int verbose)
                                    name_of(config_->globals.event_loop), no_uring);
   const Commons commons{*ledger_, *this, credentials_, tracked_, &console_, static_cast<std::uint32_t>(::getuid()), &proofs_};
   for (unsigned i = 0; i < worker_count(*config_); ++i) {
-    cores_.push_back(std::make_unique<Core>(i, loop_kind_, socket_options(), resolver_, commons, config_, random_secret()));
+    cores_.push_back(std::make_unique<Core>(i, loop_kind_, socket_options(), names_.resolver(), commons, config_, random_secret()));
   }
 }
 
@@ -120,6 +121,7 @@ void Runtime::log_start() {
 
 void Runtime::run() {
   control_.on_signal([this](int signal) { on_signal(signal); });
+  control_.every(seconds(1), [this] { look_at_tls_files(); });
   log::line(log::Level::log, "process up: {}", description());
   for (auto& core : cores_) core->thread = std::thread([&loop = core->loop] { loop.run(); });
   web_.start(config_);
@@ -128,6 +130,7 @@ void Runtime::run() {
   for (auto& core : cores_) core->loop.stop();
   for (auto& core : cores_) core->thread.join();
   listeners_.clear();
+  names_.stop();
   for (auto& core : cores_) core->worker.end_all();
 }
 
@@ -188,7 +191,7 @@ void Runtime::on_tick(Worker& worker) {
 bool Runtime::reload(std::string& error) {
   std::lock_guard lock(config_mutex_);
   if (config_->path.empty()) return true;               // a URL: nothing to read again
-  Loaded loaded = load(config_->globals.conffile.value_or(config_->path));
+  Loaded loaded = read_ ? read_() : load(config_->globals.conffile.value_or(config_->path));
   log_mistakes(loaded.mistakes);
   if (!loaded.config) {
     error = "RELOAD failed, see logs for additional details";
@@ -229,11 +232,22 @@ bool Runtime::reload_tls(Globals& fresh, Changes& changes) {
   return mistakes.empty();
 }
 
+// Certificates that were renewed count without a RELOAD.
+void Runtime::look_at_tls_files() {
+  std::lock_guard lock(config_mutex_);
+  if (!tls_files_.changed(config_->globals)) return;
+  log::line(log::Level::log, "TLS files have changed, reading them again");
+  auto fresh = std::make_shared<Config>(*config_);
+  Changes changes;
+  (void)reload_tls(fresh->globals, changes);
+  put_in_force(std::move(fresh), changes);
+}
+
 // Holding config_mutex_.
 void Runtime::put_in_force(std::shared_ptr<const Config> fresh, const Changes& changes) {
   config_ = std::move(fresh);
   if (const std::string error = open_log(config_->globals); !error.empty()) log::line(log::Level::error, "{}", error);
-  resolver_.set_times({config_->globals.dns_max_ttl, config_->globals.dns_nxdomain_ttl});
+  names_.apply(*config_);
   web_.apply(config_);
   for (unsigned i = 0; i < size(); ++i) {
     Core& core = *cores_[i];

@@ -10,6 +10,7 @@
 
 #include "config/change.h"
 #include "config/config.h"
+#include "config/loader.h"
 #include "proxy/admin/console.h"
 #include "proxy/admin/process_port.h"
 #include "proxy/auth/proof_threads.h"
@@ -17,6 +18,7 @@
 #include "proxy/net/connector.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/loop_choice.h"
+#include "proxy/names.h"
 #include "proxy/net/signals.h"
 #include "proxy/session/worker.h"
 #include "proxy/tls_setup.h"
@@ -27,8 +29,10 @@ namespace pgweir {
 // Owned by main. Its public functions are thread-safe unless they say otherwise.
 class Runtime final : public Fleet, public ProcessPort {
  public:
-  // `quiet`: no log on stderr. `verbose` adds to the setting.
-  Runtime(std::shared_ptr<const Config> config, bool quiet, int verbose);
+  using Read = std::function<Loaded()>;
+  // `read`: where a reload finds the configuration; null: in its file. `quiet`: no log on stderr. `verbose` adds to the
+  // setting.
+  Runtime(std::shared_ptr<const Config> config, Read read, bool quiet, int verbose);
   ~Runtime() override;
 
   // Opens the sockets. Main thread. Returns an error text or nothing.
@@ -48,6 +52,7 @@ class Runtime final : public Fleet, public ProcessPort {
   bool reload(std::string& error) override;
   bool set(const std::string& key, const std::string& value, std::string& error) override;
   void request_exit(Shutdown how, bool at_once) override;
+  DnsFacts dns() const override { return names_.facts(); }
   std::string version() const override { return PGWEIR_VERSION; }
 
  private:
@@ -55,6 +60,7 @@ class Runtime final : public Fleet, public ProcessPort {
   void on_signal(int signal);
   std::string set_up_tls();
   bool reload_tls(Globals& fresh, Changes& changes);
+  void look_at_tls_files();
   void put_in_force(std::shared_ptr<const Config> fresh, const Changes& changes);
   std::string open_log(const Globals& globals);
   SocketOptions socket_options() const;
@@ -62,13 +68,15 @@ class Runtime final : public Fleet, public ProcessPort {
   void log_start();
   std::string description() const;
 
+  const Read read_;
   const bool quiet_;
   const int verbose_;
   std::mutex config_mutex_;
   std::shared_ptr<const Config> config_;          // config_mutex_; as it is in force
   ControlLoop control_;
   TlsContexts tls_;                               // config_mutex_
-  Resolver resolver_;
+  TlsFiles tls_files_;                            // control thread
+  Names names_;
   Credentials credentials_;
   policy::TrackedParameters tracked_;
   LoopKind loop_kind_ = LoopKind::epoll;

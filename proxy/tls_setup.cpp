@@ -1,5 +1,9 @@
 #include "proxy/tls_setup.h"
 
+#include <sys/stat.h>
+
+#include <spdlog/fmt/fmt.h>
+
 #include "config/settings.h"
 
 namespace pgweir {
@@ -70,13 +74,13 @@ TlsContexts build_tls(const Globals& globals, std::vector<TlsMistake>& mistakes)
 }
 
 void check_tls(Loaded& loaded) {
-  if (!loaded.config) return;
+  if (!loaded.draft) return;
   std::vector<TlsMistake> mistakes;
-  (void)build_tls(loaded.config->globals, mistakes);
+  (void)build_tls(loaded.draft->globals, mistakes);
   for (const TlsMistake& mistake : mistakes) {
     const auto place = loaded.places.find(mistake.setting);
     const bool known = place != loaded.places.end();
-    loaded.mistakes.push_back({known ? place->second.first : loaded.config->path,
+    loaded.mistakes.push_back({known ? place->second.first : loaded.draft->path,
                                known ? place->second.second : 0,
                                mistake.setting + ": " + mistake.text});
   }
@@ -99,6 +103,34 @@ TlsContexts renew_tls(const TlsContexts& in_force, const Globals& old, Globals& 
   if (same(in_force.with_clients, built.with_clients)) built.with_clients = in_force.with_clients;
   if (same(in_force.with_servers, built.with_servers)) built.with_servers = in_force.with_servers;
   return built;
+}
+
+bool TlsFiles::changed(const Globals& g) {
+  Marks now;
+  const auto look = [&](const std::string& path) {
+    if (path.empty()) return;
+    struct stat facts {};
+    const bool there = ::stat(path.c_str(), &facts) == 0;
+    now[path] = there ? fmt::format("{} {} {}.{}", facts.st_ino, facts.st_size, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec)
+                      : std::string{};
+  };
+  if (g.client_tls_sslmode != SslMode::disable) {
+    for (const auto& path : {g.client_tls_ca_file, g.client_tls_cert_file, g.client_tls_key_file}) look(path);
+  }
+  if (g.server_tls_sslmode != SslMode::disable) {
+    for (const auto& path : {g.server_tls_ca_file, g.server_tls_cert_file, g.server_tls_key_file}) look(path);
+  }
+  // A path that is new here was read when its setting came into force.
+  bool changes = false;
+  for (auto& [path, mark] : now) {
+    const auto before = known_.find(path);
+    if (before != known_.end() && before->second != mark) changes = true;
+  }
+  const bool settled = seen_ == now;
+  seen_ = now;
+  if (changes && !settled) return false;
+  known_ = std::move(now);
+  return changes;
 }
 
 }  // namespace pgweir

@@ -1,6 +1,7 @@
 // From the TLS settings of a configuration to what the loops speak TLS with.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,5 +24,17 @@ void check_tls(Loaded& loaded);
 // changed. Says in `changes` whether servers have to be connected anew.
 TlsContexts renew_tls(const TlsContexts& in_force, const Globals& old, Globals& fresh,
                       Changes& changes, std::vector<TlsMistake>& mistakes);
+
+// Tells when the files that the settings name have changed, by looking at them now and then. Used on one thread.
+class TlsFiles {
+ public:
+  // True once for each change, when the files have stayed the same since the last look. What settings change is not
+  // a change of files.
+  bool changed(const Globals& globals);
+
+ private:
+  using Marks = std::map<std::string, std::string>;   // by path: what tells one version of a file from another
+  Marks known_, seen_;
+};
 
 }  // namespace pgweir

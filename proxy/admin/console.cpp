@@ -183,7 +183,7 @@ void Console::on_tick(Worker& worker) {
 
 ShowContext Console::context_for(Worker& worker, const std::vector<WorkerFacts>& facts) const {
   ShowContext context{worker.config(),      worker.ledger(),   facts, {}, {}, worker.paused(),
-                      stats_.last_period(), process_.version()};
+                      stats_.last_period(), process_.version(), {}, process_.dns()};
   for (const auto& [name, entry] : known_databases(worker.config(), facts)) {
     if (worker.database_paused(name)) context.paused.insert(name);
     if (worker.database_disabled(name)) context.disabled.insert(name);

@@ -60,6 +60,16 @@ struct ObjectCounts {
   std::size_t clients = 0, clients_in_login = 0, console_clients = 0, servers = 0, pools = 0;
 };
 
+// What the process knows of names, as SHOW DNS_HOSTS, DNS_ZONES and LISTS tell it.
+struct DnsFacts {
+  struct Host { std::string name; std::int64_t ttl_s = 0; std::string addresses; };   // comma list
+  struct Zone { std::string name; std::uint32_t serial = 0; int names = 0; };
+  std::vector<Host> hosts;
+  std::vector<Zone> zones;
+  int lookups = 0;                 // questions without an answer yet
+  int waiting = 0;                 // names somebody waits for
+};
+
 // What a table wants to be collected.
 enum class Wants : std::uint8_t { nothing, pools, sockets, queries, slow_queries, activity, pools_and_activity };
 

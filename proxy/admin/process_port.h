@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "proxy/session/worker.h"
+#include "proxy/admin/facts.h"
 
 namespace pgweir {
 
@@ -20,6 +20,7 @@ class ProcessPort {
   // Closes the TCP listeners, posts begin_shutdown(how) and ends the process when it is done; with
   // `at_once` it ends it now, and `how` means nothing.
   virtual void request_exit(Shutdown how, bool at_once) = 0;
+  virtual DnsFacts dns() const = 0;
   // Our own version, "0.1.0".
   virtual std::string version() const = 0;
 };

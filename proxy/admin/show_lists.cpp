@@ -34,7 +34,7 @@ std::size_t count_pools(const ShowContext& context) {
   return names.size() + 1;
 }
 
-// Nothing is kept in reserve, and the resolver's names are not known here: those counts are 0.
+// Nothing is kept in reserve: those counts are 0.
 std::vector<Row> lists_rows(const ShowContext& context) {
   const ObjectCounts sum = sum_of(context);
   const std::size_t databases = known_databases(context.config, context.workers).size() + 1;
@@ -49,10 +49,10 @@ std::vector<Row> lists_rows(const ShowContext& context) {
       {"login_clients", sum.clients_in_login},
       {"free_servers", 0},
       {"used_servers", sum.servers},
-      {"dns_names", 0},
-      {"dns_zones", 0},
-      {"dns_queries", 0},
-      {"dns_pending", 0},
+      {"dns_names", context.dns.hosts.size()},
+      {"dns_zones", context.dns.zones.size()},
+      {"dns_queries", static_cast<std::size_t>(context.dns.lookups)},
+      {"dns_pending", static_cast<std::size_t>(context.dns.waiting)},
   };
   std::vector<Row> rows;
   for (const auto& [name, items] : lists) rows.push_back({name, number(items)});

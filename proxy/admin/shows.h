@@ -23,6 +23,7 @@ struct ShowContext {
   Duration last_period{};  // that PoolFacts::last_period covers
   std::string version;     // ours
   std::span<const std::string> words = {};  // after the table's name, in lower case
+  DnsFacts dns = {};
 };
 
 struct Show {

@@ -29,27 +29,6 @@ std::uint16_t port_of_path(const std::string& path) {
   return static_cast<std::uint16_t>(std::strtoul(path.c_str() + at + 9, nullptr, 10));
 }
 
-Endpoint endpoint_of(const SocketAddress& address) {
-  Endpoint end;
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address.family() == AF_INET) {
-    const auto& in = reinterpret_cast<const sockaddr_in&>(address.storage);
-    end.family = Endpoint::Family::inet;
-    end.port = ntohs(in.sin_port);
-    end.address = inet_ntop(AF_INET, &in.sin_addr, text, sizeof text);
-  } else if (address.family() == AF_INET6) {
-    const auto& in6 = reinterpret_cast<const sockaddr_in6&>(address.storage);
-    end.family = Endpoint::Family::inet6;
-    end.port = ntohs(in6.sin6_port);
-    end.address = inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof text);
-  } else if (address.family() == AF_UNIX) {
-    end.family = Endpoint::Family::unix_socket;
-    end.address = unix_path(address);
-    end.port = port_of_path(end.address);
-  }
-  return end;
-}
-
 void add_peer_credentials(int fd, Endpoint& end) {
   ucred peer{};
   socklen_t size = sizeof peer;
@@ -115,6 +94,27 @@ std::string to_text(const SocketAddress& address) {
       break;
   }
   return "unknown";
+}
+
+Endpoint endpoint_of(const SocketAddress& address) {
+  Endpoint end;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.family() == AF_INET) {
+    const auto& in = reinterpret_cast<const sockaddr_in&>(address.storage);
+    end.family = Endpoint::Family::inet;
+    end.port = ntohs(in.sin_port);
+    end.address = inet_ntop(AF_INET, &in.sin_addr, text, sizeof text);
+  } else if (address.family() == AF_INET6) {
+    const auto& in6 = reinterpret_cast<const sockaddr_in6&>(address.storage);
+    end.family = Endpoint::Family::inet6;
+    end.port = ntohs(in6.sin6_port);
+    end.address = inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof text);
+  } else if (address.family() == AF_UNIX) {
+    end.family = Endpoint::Family::unix_socket;
+    end.address = unix_path(address);
+    end.port = port_of_path(end.address);
+  }
+  return end;
 }
 
 Endpoint local_endpoint(int fd) {

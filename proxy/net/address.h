@@ -36,6 +36,9 @@ void set_port(SocketAddress& address, std::uint16_t port);
 // As in PgBouncer's log: `127.0.0.1:6432`, `[::1]:6432`, `unix:/tmp/.s.PGSQL.6432`.
 std::string to_text(const SocketAddress& address);
 
+// For display, and for comparing with the ends below.
+Endpoint endpoint_of(const SocketAddress& address);
+
 // The two ends of a socket. A peer that has gone already (getpeername says ENOTCONN) leaves
 // `address` empty. A peer on a unix socket without a name of its own is shown under the name of our
 // end.

@@ -1,6 +1,7 @@
 #include "proxy/net/signals.h"
 
 #include <csignal>
+#include <list>
 
 #include "proxy/net/asio.h"
 
@@ -15,7 +16,22 @@ struct ControlLoop::Impl {
     });
   }
 
+  struct Repeated {
+    boost::asio::steady_timer timer;
+    std::chrono::milliseconds period;
+    std::function<void()> action;
+    void wait() {
+      timer.expires_after(period);
+      timer.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        wait();
+        action();
+      });
+    }
+  };
+
   boost::asio::io_context io{1};
+  std::list<Repeated> repeated;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
   boost::asio::signal_set signals{io};
   std::function<void(int)> callback;
@@ -35,6 +51,11 @@ void ControlLoop::on_signal(std::function<void(int)> callback) {
 
 void ControlLoop::post(std::function<void()> action) {
   boost::asio::post(impl_->io, std::move(action));
+}
+
+void ControlLoop::every(std::chrono::milliseconds period, std::function<void()> action) {
+  impl_->repeated.push_back({boost::asio::steady_timer(impl_->io), period, std::move(action)});
+  impl_->repeated.back().wait();
 }
 
 void ControlLoop::run() {

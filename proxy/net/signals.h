@@ -1,6 +1,7 @@
 // The control thread: where signals arrive and what is not one worker's business happens.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -17,6 +18,8 @@ class ControlLoop {
   void on_signal(std::function<void(int signal)> callback);
   // `action` runs on the thread of run(), in the order of the calls.
   void post(std::function<void()> action);
+  // The same again and again, from before run() on. `period` is of one action only.
+  void every(std::chrono::milliseconds period, std::function<void()> action);
   void run();  // until stop()
   void stop();
 

@@ -72,6 +72,22 @@ void Worker::cancel_queued(ClientSession& client) {
   feed_held(client);
 }
 
+namespace {
+
+// A name may lead to other servers as well, and to which one is decided anew for each connection.
+ServerAddress address_of(const ServerConnection& server) {
+  ServerAddress address = server.facts.address;
+  const std::string& host = address.host;
+  const bool is_unix = host.empty() || host[0] == '/' || host[0] == '@';
+  const bool numeric = host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos;
+  if (is_unix || numeric || !server.stream) return address;
+  const Endpoint remote = server.stream->remote();
+  if (!remote.address.empty()) address.host = remote.address;
+  return address;
+}
+
+}  // namespace
+
 void Worker::open_cancel(ServerConnection& target, unsigned from, Token requester) {
   PoolDesk& desk = *target.desk;
   std::size_t under_way = 0;
@@ -92,7 +108,7 @@ void Worker::open_cancel(ServerConnection& target, unsigned from, Token requeste
   const Duration limit = config_->globals.cancel_wait_timeout;
   job.deadline = limit > Duration{} ? loop_.now() + limit : TimePoint::max();
   ++target.cancels;
-  connector_.connect(target.facts.address, job.token);
+  connector_.connect(address_of(target), job.token);
 }
 
 // Again when TLS is there: the request goes through it where the server's own connection does.

@@ -77,9 +77,20 @@ void Worker::stale(PoolDesk& desk) {
   desk.welcome_known = false;
   shared_.ledger.keep_welcome(desk.pool.account(), nullptr);
   desk.fast_fail = false;
-  desk.next_host = 0;
+  desk.hosts.forget();
   desk.pool.forget_failures();
   close_unused(desk, CloseReason::close_needed);
+}
+
+// A name leads elsewhere: whoever is connected to where it led before is closed as soon as nobody uses it.
+void Worker::host_moved(const std::string& host, const std::vector<std::string>& gone) {
+  servers_.for_each([&](ServerConnection& server) {
+    if (server.facts.address.host != host || !server.stream || server.state() == ServerState::leaving) return;
+    const std::string address = server.stream->remote().address;
+    if (std::find(gone.begin(), gone.end(), address) == gone.end()) return;
+    server.pooled.close_needed = true;
+    if (server.state() == ServerState::idle || server.state() == ServerState::used) close_if_unfit(server);
+  });
 }
 
 void Worker::close_unused(PoolDesk& desk, CloseReason reason) {

@@ -10,6 +10,7 @@
 #include "proxy/observe/ladder.h"
 #include "proxy/observe/stats.h"
 #include "proxy/observe/waits.h"
+#include "proxy/policy/host_order.h"
 #include "proxy/policy/parameters.h"
 #include "proxy/pool/pool.h"
 
@@ -34,7 +35,7 @@ struct PoolDesk {
   TimePoint unused_since{};                    // no client and no server since; TimePoint{}: it is used
   bool waiting_for_donor = false;              // another worker was asked for an idle server
   TimePoint asked_to_evict_at{};               // other workers were asked to close one of another pool's
-  std::size_t next_host = 0;                   // of a host list, round robin
+  policy::HostOrder hosts;                     // of a host list: whose turn it is
   bool fast_fail = false;                      // the last login was refused: clients need not wait for it
 
   // What a server told at its login, repeated to clients so that they need no server to log in.

@@ -90,6 +90,8 @@ struct ServerConnection {
   CloseReason close_reason = CloseReason::none;
   ServerJob job = ServerJob::none;
   bool other_tls_tried = false;                // sslmode allow or prefer: this is the second way
+  std::size_t host_index = 0;                  // of a host list: which one it is tried on
+  std::size_t hosts_tried = 0;                 // and how many of them have failed
   AuthLookup* lookup = nullptr;                // job == lookup
   bool job_failed = false;
   std::string job_error;                       // the server's message, for the log and the client

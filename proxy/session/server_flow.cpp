@@ -11,8 +11,8 @@ void Worker::connect(ServerConnection& server) {
   const DatabaseConfig& entry = *desk.database;
   server.facts.address.port = entry.port;
   if (!entry.hosts.empty() && !server.other_tls_tried) {
-    server.facts.address.host = entry.hosts[desk.next_host % entry.hosts.size()];
-    if (entry.load_balance_hosts == LoadBalanceHosts::round_robin) ++desk.next_host;
+    server.host_index = desk.hosts.pick(entry.hosts.size(), entry.load_balance_hosts, loop_.now());
+    server.facts.address.host = entry.hosts[server.host_index];
   }
   ServerSecret secret;
   secret.user = desk.pool.user();
@@ -112,11 +112,36 @@ void Worker::on_logged_in(ServerConnection& server) {
   make_available(server);
 }
 
+// The next host of a list, when this one cannot be reached or is not ready. True: it is being tried.
+bool Worker::try_next_host(ServerConnection& server, const std::string& text) {
+  PoolDesk& desk = *server.desk;
+  const std::size_t hosts = desk.database->hosts.size();
+  desk.hosts.failed(server.host_index, loop_.now() + desk.pool.settings.login_retry);
+  if (++server.hosts_tried >= hosts || desk.removed || stopping_) return false;
+  log_server(log::Level::log, server, "{}: {}; trying the next host", server.facts.address.host, text);
+  start_over(server);
+  server.other_tls_tried = false;
+  server.pooled.since = loop_.now();     // server_connect_timeout is each host's
+  connect(server);
+  return true;
+}
+
+// To be connected once more, as if it never had been.
+void Worker::start_over(ServerConnection& server) {
+  connector_.abandon(server.token);
+  server.facts.tls = ServerTls::plain;
+  server.stream.reset();
+  server.outbox = {};
+  server.framer.reset();
+}
+
 void Worker::on_open_failed(ServerConnection& server, CloseReason reason, const std::string& text,
                             const std::string& sqlstate) {
   PoolDesk& desk = *server.desk;
   const bool refused = server.login && server.login->refused();
   const bool starting_up = sqlstate == "57P03";
+  const bool unreachable = !refused && reason != CloseReason::server_login_error;
+  if ((unreachable || starting_up) && desk.database->hosts.size() > 1 && try_next_host(server, text)) return;
   desk.pool.on_open_failed(loop_.now(), random_, text, sqlstate);
   end_server(server, reason, reason == CloseReason::server_login_error ? std::string{} : text);
   // Who refuses a login will refuse the next one; who cannot be reached, or is starting, may be there in a moment.
@@ -192,6 +217,10 @@ void Worker::on_job_done(ServerConnection& server) {
         return end_server(server, CloseReason::reset_failed);
       }
       if (job == ServerJob::clean) server.facts.settings = nullptr;
+      // DISCARD ALL has taken back what it had set.
+      if (const std::string& query = server.desk->database->connect_query; job == ServerJob::clean && !query.empty()) {
+        return start_job(server, ServerJob::connect_query, query);
+      }
       break;
     case ServerJob::check:
       if (server.job_failed) return end_server(server, CloseReason::test_failed);

@@ -110,10 +110,7 @@ bool Worker::try_other_encryption(ServerConnection& server, const std::string& s
                                                                    : server.login->failure();
   log_server(log::Level::log, server, "{}; trying again {} TLS", why, has_tls ? "without" : "with");
   server.other_tls_tried = true;
-  server.facts.tls = ServerTls::plain;
-  server.stream.reset();
-  server.outbox = {};
-  server.framer.reset();
+  start_over(server);
   connect(server);
   return true;
 }

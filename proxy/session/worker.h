@@ -80,6 +80,8 @@ class Worker final : public LoopEvents, private WorkerState {
   void enable(const std::string& database) { disabled_.erase(database); }
   void reconnect(const std::string& database);
   void kill(const std::string& database);      // closes clients and servers, leaves it paused
+  // The name does not lead to these addresses (without port) any more.
+  void host_moved(const std::string& host, const std::vector<std::string>& gone);
   bool kill_client(std::uint64_t id);
   void begin_shutdown(Shutdown how);
   // No server of the database (empty: of any) is linked, tested or logging in: PAUSE is complete.
@@ -331,6 +333,8 @@ class Worker final : public LoopEvents, private WorkerState {
   void say_goodbye(ServerConnection& server);
   void on_server_login_bytes(ServerConnection& server, Bytes input);
   void on_logged_in(ServerConnection& server);
+  bool try_next_host(ServerConnection& server, const std::string& text);
+  void start_over(ServerConnection& server);
   void on_open_failed(ServerConnection& server, CloseReason reason, const std::string& text,
                       const std::string& sqlstate);
   void fail_waiters(PoolDesk& desk, const std::string& text, const std::string& sqlstate);

@@ -114,8 +114,8 @@ TEST_CASE("each setting that is not served gets one warning at its line, default
       "[databases]\na = auth_user=x\nb = auth_user=y\n[peers]\n1 = host=h\n2 = host=i\n");
   CHECK(loaded.config != nullptr);
   CHECK(lines_of(loaded.mistakes) ==
-        Lines{"?main.ini:3 pkt_buf = 8192 is known but not served yet: sizing of socket buffers in "
-              "the process",
+        Lines{"?main.ini:3 pkt_buf = 8192 has no effect: sockets have no buffer of their own; a worker reads into one "
+              "of 32 KiB",
               "?main.ini:8 peer_id = 1 is known but not served yet: peering",
               "?main.ini:13 [peers] is known but not served yet: peering"});
   CHECK(loaded.config->peers.size() == 2);
@@ -159,8 +159,8 @@ TEST_CASE("values of 64 KiB and passwords with every sign reach the configuratio
 
 TEST_CASE("the check tells every mistake and the verdict") {
   CHECK(check_report(load_text("[pgbouncer]\npkt_buf = 1\ncolour = red\n")) ==
-        Lines{"main.ini:2: warning: pkt_buf = 1 is known but not served yet: sizing of socket "
-              "buffers in the process",
+        Lines{"main.ini:2: warning: pkt_buf = 1 has no effect: sockets have no buffer of their own; a worker reads into "
+              "one of 32 KiB",
               "main.ini:3: error: unknown parameter: pgbouncer/colour",
               "configuration is broken: 1 errors, 1 warnings"});
   CHECK(check_report(load_text("[pgbouncer]\n")) ==

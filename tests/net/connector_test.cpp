@@ -97,10 +97,10 @@ TEST_CASE_TEMPLATE("a name that does not exist is a failed DNS lookup, and is re
   REQUIRE(f.until([&] { return f.answered(); }, seconds(30)));
   REQUIRE(f.seen.refused.size() == 1);
   CHECK(f.seen.refused[0].second == "server DNS lookup failed");
-  REQUIRE(f.resolver.hosts().size() == 1);
-  CHECK(f.resolver.hosts()[0].name == "no-such-host.invalid");
-  CHECK(f.resolver.hosts()[0].addresses.empty());
-  CHECK(f.resolver.hosts()[0].ttl > seconds(10));
+  REQUIRE(f.resolver.state().hosts.size() == 1);
+  CHECK(f.resolver.state().hosts[0].name == "no-such-host.invalid");
+  CHECK(f.resolver.state().hosts[0].addresses.empty());
+  CHECK(f.resolver.state().hosts[0].ttl > seconds(10));
 }
 
 TEST_CASE_TEMPLATE("unix sockets are met by directory, by default directory and by abstract name",
