@@ -83,6 +83,7 @@ Runtime::~Runtime() = default;
 
 std::string Runtime::set_up_tls() {
   std::vector<TlsMistake> mistakes;
+  tls_files_.remember(config_->globals);
   tls_ = build_tls(config_->globals, mistakes);
   for (const TlsMistake& mistake : mistakes) log::line(log::Level::error, "{}: {}", mistake.setting, mistake.text);
   for (auto& core : cores_) core->loop.set_tls(tls_);
@@ -224,6 +225,7 @@ bool Runtime::set(const std::string& key, const std::string& value, std::string&
 // Holding config_mutex_. False: a side of TLS stays as it is, and so do its settings; the log says why.
 bool Runtime::reload_tls(Globals& fresh, Changes& changes) {
   std::vector<TlsMistake> mistakes;
+  tls_files_.remember(fresh);
   tls_ = renew_tls(tls_, config_->globals, fresh, changes, mistakes);
   for (const TlsMistake& mistake : mistakes) {
     log::line(log::Level::error, "TLS configuration could not be reloaded, keeping old configuration: {}: {}",

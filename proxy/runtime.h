@@ -75,7 +75,7 @@ class Runtime final : public Fleet, public ProcessPort {
   std::shared_ptr<const Config> config_;          // config_mutex_; as it is in force
   ControlLoop control_;
   TlsContexts tls_;                               // config_mutex_
-  TlsFiles tls_files_;                            // control thread
+  TlsFiles tls_files_;                            // config_mutex_
   Names names_;
   Credentials credentials_;
   policy::TrackedParameters tracked_;

@@ -105,7 +105,7 @@ TlsContexts renew_tls(const TlsContexts& in_force, const Globals& old, Globals& 
   return built;
 }
 
-bool TlsFiles::changed(const Globals& g) {
+TlsFiles::Marks TlsFiles::marks_of(const Globals& g) {
   Marks now;
   const auto look = [&](const std::string& path) {
     if (path.empty()) return;
@@ -120,17 +120,16 @@ bool TlsFiles::changed(const Globals& g) {
   if (g.server_tls_sslmode != SslMode::disable) {
     for (const auto& path : {g.server_tls_ca_file, g.server_tls_cert_file, g.server_tls_key_file}) look(path);
   }
-  // A path that is new here was read when its setting came into force.
-  bool changes = false;
-  for (auto& [path, mark] : now) {
-    const auto before = known_.find(path);
-    if (before != known_.end() && before->second != mark) changes = true;
-  }
+  return now;
+}
+
+void TlsFiles::remember(const Globals& globals) { known_ = seen_ = marks_of(globals); }
+
+bool TlsFiles::changed(const Globals& globals) {
+  Marks now = marks_of(globals);
   const bool settled = seen_ == now;
-  seen_ = now;
-  if (changes && !settled) return false;
-  known_ = std::move(now);
-  return changes;
+  seen_ = std::move(now);
+  return settled && seen_ != known_;
 }
 
 }  // namespace pgweir

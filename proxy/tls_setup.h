@@ -25,15 +25,17 @@ void check_tls(Loaded& loaded);
 TlsContexts renew_tls(const TlsContexts& in_force, const Globals& old, Globals& fresh,
                       Changes& changes, std::vector<TlsMistake>& mistakes);
 
-// Tells when the files that the settings name have changed, by looking at them now and then. Used on one thread.
+// Tells when the files that the settings name have changed, by looking at them now and then. Not thread-safe.
 class TlsFiles {
  public:
-  // True once for each change, when the files have stayed the same since the last look. What settings change is not
-  // a change of files.
+  // They are going to be read.
+  void remember(const Globals& globals);
+  // They are not what was remembered, and have stayed the same since the last look.
   bool changed(const Globals& globals);
 
  private:
   using Marks = std::map<std::string, std::string>;   // by path: what tells one version of a file from another
+  static Marks marks_of(const Globals& globals);
   Marks known_, seen_;
 };
 

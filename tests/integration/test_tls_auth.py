@@ -118,20 +118,22 @@ def rotating(pooler, authority):
     return p.start()
 
 
-@pytest.mark.parametrize("how", ["reload", "sighup"])
-def test_a_new_certificate_is_shown_after_a_reload_and_nobody_is_dropped(rotating, authority, how):
+@pytest.mark.parametrize("how", ["reload", "sighup", "by itself"])
+def test_a_new_certificate_is_shown_and_nobody_is_dropped(rotating, authority, how):
     p = rotating
     before = serial(p)
     with secure(p) as held:
         held.login("bouncer", "p0", "")
         replace(p, authority.issue("localhost", "DNS:localhost"))
-        assert serial(p) == before                # not before somebody says so
         if how == "reload":
             with p.wire("pgbouncer", "admin", unix=True) as console:
                 console.ask("reload")
-        else:
+            assert serial(p) != before
+        elif how == "sighup":
             p.signal(signal.SIGHUP)
-        assert eventually(lambda: serial(p) != before)
+        assert eventually(lambda: serial(p) != before, 10)
+        if how == "by itself":
+            p.log_has("TLS files have changed, reading them again")
         assert held.value("select 1") == "1"
 
 
@@ -157,6 +159,19 @@ def test_a_bad_file_keeps_the_old_certificate_and_says_so(rotating, authority, b
     assert serial(p) == before
     with secure(p) as conn:                        # the rest of the ini is in force
         conn.login("bouncer", "p9", "")
+
+
+def test_a_bad_file_is_told_without_a_reload_and_a_good_one_mends_it(rotating, authority):
+    """A certificate and its key are seldom replaced in one moment."""
+    p, before = rotating, serial(rotating)
+    certificate, key = authority.issue("localhost", "DNS:localhost")
+    shutil.copy(key, p.settings["client_tls_key_file"])
+    os.chmod(own(p.settings["client_tls_key_file"]), 0o600)
+    p.log_has("TLS configuration could not be reloaded, keeping old configuration: client_tls_key_file: ", 10)
+    assert serial(p) == before
+    shutil.copy(certificate, p.settings["client_tls_cert_file"])
+    assert eventually(lambda: serial(p) != before, 10)
+    assert p.log().count("could not be reloaded") == 1          # once, not at every look
 
 
 @pytest.mark.parametrize("setting, value, text", [

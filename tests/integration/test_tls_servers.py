@@ -284,3 +284,21 @@ def test_only_what_really_changed_makes_servers_anew(make, authority, ssl_cluste
     p.command("reload")
     with p.wire() as conn:
         assert conn.value("select pg_backend_pid()") != second
+
+
+def test_T55_a_ca_file_that_changes_makes_servers_anew_only_if_it_says_something_else(make, authority, ssl_cluster):
+    """Looked at without a RELOAD; clients stay as they are."""
+    p = make(server_tls_sslmode="verify-ca", server_tls_ca_file=authority.file, start=False, pool_mode="transaction")
+    own_file = p.folder / "ca.crt"
+    p.write("ca.crt", authority.file.read_text())
+    p.settings["server_tls_ca_file"] = own_file
+    p.write_ini()
+    p.start()
+    with p.wire() as conn:
+        first = conn.value("select pg_backend_pid()")
+        p.write("ca.crt", authority.file.read_text())           # a new time, the same words
+        p.log_has("TLS files have changed, reading them again", 10)
+        assert conn.value("select pg_backend_pid()") == first
+        p.write("ca.crt", authority.file.read_text() + Authority("another").file.read_text())
+        assert eventually(lambda: conn.value("select pg_backend_pid()") != first, 10)
+    p.log_has("closing because: close_needed")
