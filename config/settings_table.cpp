@@ -246,6 +246,9 @@ const Setting table[] = {
     {NAMED(session_state), .fallback = "isolate", .applies = at_once,
      .help = "What becomes of a client's SET, LISTEN, locks, temporary tables in transaction mode: isolate (it follows the "
              "client, or the server stays with it), pin (the server stays), off (as PgBouncer)."},
+    {NAMED(shutdown_drain_timeout), .fallback = "0", .applies = at_once,
+     .help = "On SIGTERM or SIGINT close each client at the end of its transaction, and all of them after so long "
+             "(seconds, 0 = wait as PgBouncer does)."},
     {NAMED(so_reuseport), .fallback = "0", .applies = restart,
      .help = "SO_REUSEPORT on TCP listeners."},
     {NAMED(stats_period), .fallback = "60", .applies = at_once,

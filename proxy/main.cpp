@@ -11,6 +11,7 @@
 #include "config/loader.h"
 #include "proxy/core/version.h"
 #include "proxy/net/process.h"
+#include "proxy/net/service_manager.h"
 #include "proxy/options.h"
 #include "proxy/runtime.h"
 #include "proxy/tls_setup.h"
@@ -79,18 +80,21 @@ std::string prepare_process(const Options& options, const Config& config, PidFil
 }
 
 int serve(const Options& options) {
-  log::open({});
+  log::Targets first_words;
+  first_words.stderr_is_journal = service_manager::stderr_is_journal();
+  log::open(first_words);
   Loaded loaded = read(options);
   for (const Mistake& m : loaded.mistakes) {
     log::line(m.warning ? log::Level::warning : log::Level::error, "{} ({})", m.text, place_of(m));
   }
   if (!loaded.config) return die("cannot load config file");
   if (options.reboot) log::line(log::Level::warning, "-R is not served yet, starting normally");
+  const int sockets_given = service_manager::sockets_given();
   PidFile pid_file;
   if (std::string error = prepare_process(options, *loaded.config, pid_file); !error.empty()) return die(error);
   Runtime runtime(loaded.config, counts_environment(options) ? [] { return from_environment(variables()); } : Runtime::Read{},
                   options.quiet || options.daemon, options.verbose);
-  if (std::string error = runtime.listen(); !error.empty()) return die(error);
+  if (std::string error = runtime.listen(sockets_given); !error.empty()) return die(error);
   runtime.run();
   return 0;
 }
@@ -99,7 +103,7 @@ int serve(const Options& options) {
 
 std::string version_text() {
   return std::string("pgweir " PGWEIR_VERSION " (speaks PgBouncer " PGWEIR_PARITY ")\nevent loop: epoll\ntls: ") +
-         OpenSSL_version(OPENSSL_VERSION) + "\n";
+         OpenSSL_version(OPENSSL_VERSION) + "\nsystemd: " + service_manager::built_in() + "\n";
 }
 
 }  // namespace pgweir

@@ -2,7 +2,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,11 +11,11 @@
 #include "config/settings.h"
 #include "proxy/core/version.h"
 #include "proxy/net/process.h"
+#include "proxy/net/service_manager.h"
+#include "proxy/runtime_core.h"
 
 namespace pgweir {
 namespace {
-
-constexpr Duration tick_period = milliseconds(100);
 
 std::string random_bytes(std::size_t count) {
   std::string bytes(count, '\0');
@@ -37,25 +36,6 @@ void log_mistakes(const Mistakes& mistakes) {
 }
 
 }  // namespace
-
-// One worker and what it runs on.
-struct Runtime::Core {
-  Core(unsigned number, LoopKind kind, const SocketOptions& options, Resolver& resolver, const Commons& commons,
-       const std::shared_ptr<const Config>& config, std::uint64_t seed)
-      : owned_loop(make_loop(kind, options)),
-        connector(loop, resolver, config->unix_socket_dirs.empty() ? std::string{} : config->unix_socket_dirs.front()),
-        worker(number, commons, config, loop, connector, seed) {
-    loop.report_to(worker);
-    loop.tick_every(tick_period);
-  }
-  std::unique_ptr<SocketLoop> owned_loop;
-  SocketLoop& loop = *owned_loop;
-  SocketConnector connector;
-  Worker worker;
-  std::thread thread;
-  std::atomic<std::size_t> clients{0}, servers{0};   // as of the last tick, during a shutdown
-  std::atomic<bool> counted{false};
-};
 
 Runtime::Runtime(std::shared_ptr<const Config> config, Read read, bool quiet, int verbose)
     : read_(std::move(read)),
@@ -90,9 +70,15 @@ std::string Runtime::set_up_tls() {
   return mistakes.empty() ? std::string{} : "TLS setup failed";
 }
 
-std::string Runtime::listen() {
-  if (std::string error = set_up_tls(); !error.empty()) return error;
+ListenResult Runtime::open_sockets(int sockets_given) const {
   const Globals& g = config_->globals;
+  if (sockets_given > 0) {
+    ListenResult result = take_listeners(service_manager::first_socket, sockets_given);
+    if (!g.listen_addr.empty()) {
+      result.warnings.push_back("the service manager has opened the sockets, listen_addr and unix_socket_dir are ignored");
+    }
+    return result;
+  }
   ListenSettings settings;
   settings.listen_addr = config_->listen_addresses;
   settings.listen_port = static_cast<std::uint16_t>(g.listen_port);
@@ -102,7 +88,13 @@ std::string Runtime::listen() {
   settings.unix_socket_group = g.unix_socket_group;
   settings.so_reuseport = g.so_reuseport;
   settings.tcp_defer_accept = g.tcp_defer_accept;
-  ListenResult result = open_listeners(settings);
+  return open_listeners(settings);
+}
+
+std::string Runtime::listen(int sockets_given) {
+  if (std::string error = set_up_tls(); !error.empty()) return error;
+  if (std::string why = service_manager::cannot_tell(); !why.empty()) log::line(log::Level::warning, "{}", why);
+  ListenResult result = open_sockets(sockets_given);
   for (const std::string& warning : result.warnings) log::line(log::Level::warning, "{}", warning);
   if (!result.error.empty()) return result.error;
   log_start();
@@ -126,6 +118,7 @@ void Runtime::run() {
   log::line(log::Level::log, "process up: {}", description());
   for (auto& core : cores_) core->thread = std::thread([&loop = core->loop] { loop.run(); });
   web_.start(config_);
+  service_manager::tell_ready();
   control_.run();
   web_.stop();
   for (auto& core : cores_) core->loop.stop();
@@ -170,26 +163,16 @@ std::uint64_t Runtime::random_secret() {
   return secret;
 }
 
-void Runtime::on_tick(Worker& worker) {
-  Core& core = *cores_[worker.number()];
-  core.clients.store(worker.clients().size(), std::memory_order_relaxed);
-  core.servers.store(worker.servers().size(), std::memory_order_relaxed);
-  const Shutdown how = shutdown_.load();
-  if (how == Shutdown::no || worker.shutdown() == Shutdown::no) return;
-  core.clients = worker.ordinary_clients();
-  core.counted = true;
-  const bool done = std::all_of(cores_.begin(), cores_.end(), [&](const auto& c) {
-    return c->counted && (how == Shutdown::wait_for_clients ? c->clients : c->servers) == 0;
-  });
-  if (!done) return;
-  log::line(log::Level::log, "{}", how == Shutdown::wait_for_clients ? "client connections dropped, exiting"
-                                                                     : "server connections dropped, exiting");
-  control_.stop();
-}
-
 // --- ProcessPort
 
 bool Runtime::reload(std::string& error) {
+  service_manager::tell_reloading();
+  const bool good = reload_all(error);
+  service_manager::tell_ready();
+  return good;
+}
+
+bool Runtime::reload_all(std::string& error) {
   std::lock_guard lock(config_mutex_);
   if (config_->path.empty()) return true;               // a URL: nothing to read again
   Loaded loaded = read_ ? read_() : load(config_->globals.conffile.value_or(config_->path));
@@ -261,64 +244,9 @@ void Runtime::put_in_force(std::shared_ptr<const Config> fresh, const Changes& c
   }
 }
 
-void Runtime::request_exit(Shutdown how, bool at_once) {
-  if (at_once || how == Shutdown::no) return control_.stop();
-  shutdown_ = how;
-  close_tcp_listeners();
-  for (unsigned i = 0; i < size(); ++i) post(i, [how](Worker& worker) { worker.begin_shutdown(how); });
-}
-
-void Runtime::close_tcp_listeners() {
-  cores_[0]->loop.mailbox()->post([this] {
-    for (const Listener& listener : listeners_)
-      if (listener.is_tcp()) cores_[0]->loop.remove_listener(listener.fd());
-    std::erase_if(listeners_, [](const Listener& listener) { return listener.is_tcp(); });
-  });
-}
-
 std::string Runtime::description() const {
   return fmt::format("pgweir {} (PgBouncer {}), event loop: {}, workers: {}, tls: {}", PGWEIR_VERSION,
                      PGWEIR_PARITY, name_of(loop_kind_), cores_.size(), OpenSSL_version(OPENSSL_VERSION));
-}
-
-// --- signals, on the control thread
-
-void Runtime::on_signal(int signal) {
-  const bool leaving = shutdown_.load() != Shutdown::no;
-  std::string error;
-  switch (signal) {
-    case SIGHUP:
-      log::line(log::Level::log, "got SIGHUP, re-reading config");
-      (void)reload(error);
-      return;
-    case SIGTERM: case SIGINT: {
-      const char* name = signal == SIGTERM ? "SIGTERM" : "SIGINT";
-      if (leaving) {
-        log::line(log::Level::log, "got {} while shutting down, fast exit", name);
-        return control_.stop();
-      }
-      log::line(log::Level::log, "got {}, shutting down, waiting for all {}", name,
-                signal == SIGTERM ? "clients disconnect" : "servers connections to be released");
-      return request_exit(signal == SIGTERM ? Shutdown::wait_for_clients : Shutdown::wait_for_servers, false);
-    }
-    case SIGQUIT:
-      log::line(log::Level::log, "got SIGQUIT, fast exit");
-      return control_.stop();
-    case SIGUSR1: case SIGUSR2: {
-      const bool pause = signal == SIGUSR1;
-      if (!pause && leaving) {
-        log::line(log::Level::log, "got SIGUSR2 while shutting down, ignoring");
-        return;
-      }
-      log::line(log::Level::log, "{}", pause ? "got SIGUSR1, pausing all activity" : "got SIGUSR2, continuing from PAUSE");
-      for (unsigned i = 0; i < size(); ++i) {
-        post(i, [pause](Worker& worker) { pause ? worker.pause({}) : worker.resume({}); });
-      }
-      return;
-    }
-    default:
-      return;
-  }
 }
 
 // --- settings of the process
@@ -328,6 +256,7 @@ std::string Runtime::open_log(const Globals& globals) {
   log::Targets targets;
   targets.file = globals.logfile;
   targets.to_stderr = !quiet_;
+  targets.stderr_is_journal = service_manager::stderr_is_journal();
   targets.to_syslog = globals.syslog;
   targets.syslog_ident = globals.syslog_ident;
   targets.syslog_facility = globals.syslog_facility;

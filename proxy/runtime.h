@@ -1,4 +1,4 @@
-// The process: its workers, signals, reloads and its end.
+// The process: its workers and reloads (runtime.cpp), signals and its end (runtime_end.cpp).
 #pragma once
 
 #include <atomic>
@@ -35,8 +35,8 @@ class Runtime final : public Fleet, public ProcessPort {
   Runtime(std::shared_ptr<const Config> config, Read read, bool quiet, int verbose);
   ~Runtime() override;
 
-  // Opens the sockets. Main thread. Returns an error text or nothing.
-  std::string listen();
+  // Opens the sockets, or takes those that the service manager has opened. Main thread. Returns an error text or nothing.
+  std::string listen(int sockets_given);
   // Runs until somebody asks for the end. Main thread.
   void run();
 
@@ -53,6 +53,7 @@ class Runtime final : public Fleet, public ProcessPort {
   bool set(const std::string& key, const std::string& value, std::string& error) override;
   void request_exit(Shutdown how, bool at_once) override;
   DnsFacts dns() const override { return names_.facts(); }
+  void tell_status(const std::string& line) override;
   std::string version() const override { return PGWEIR_VERSION; }
 
  private:
@@ -64,7 +65,10 @@ class Runtime final : public Fleet, public ProcessPort {
   void put_in_force(std::shared_ptr<const Config> fresh, const Changes& changes);
   std::string open_log(const Globals& globals);
   SocketOptions socket_options() const;
-  void close_tcp_listeners();
+  ListenResult open_sockets(int sockets_given) const;
+  bool reload_all(std::string& error);
+  void close_tcp_listeners(bool gently);
+  void drop_tcp_listeners();
   void log_start();
   std::string description() const;
 
@@ -84,7 +88,8 @@ class Runtime final : public Fleet, public ProcessPort {
   Console console_;
   std::vector<std::unique_ptr<Core>> cores_;
   ProofThreads proofs_;                           // stops before the cores that hear its answers go
-  std::vector<Listener> listeners_;
+  std::vector<Listener> listeners_;               // core 0's thread, once it runs
+  std::atomic<bool> listens_to_tcp_{true};
   Web web_;                                       // metrics_listen; ends before the workers do
   std::atomic<std::uint64_t> next_id_{1};
   std::atomic<Shutdown> shutdown_{Shutdown::no};

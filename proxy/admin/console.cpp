@@ -176,7 +176,7 @@ void Console::on_gone(Worker& worker, ClientSession& client) {
 
 void Console::on_tick(Worker& worker) {
   look_again(worker);
-  if (worker.number() == 0) stats_.on_tick(worker);
+  if (worker.number() == 0) stats_.on_tick(worker, process_);
 }
 
 // --- SHOW

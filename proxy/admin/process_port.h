@@ -21,6 +21,8 @@ class ProcessPort {
   // `at_once` it ends it now, and `how` means nothing.
   virtual void request_exit(Shutdown how, bool at_once) = 0;
   virtual DnsFacts dns() const = 0;
+  // A line for whoever watches the process (systemd's STATUS).
+  virtual void tell_status(const std::string& line) = 0;
   // Our own version, "0.1.0".
   virtual std::string version() const = 0;
 };

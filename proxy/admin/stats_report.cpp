@@ -37,19 +37,20 @@ std::string stats_line(const PoolStats& a) {
       a.received_bytes, a.sent_bytes, a.xact_us, a.query_us, a.wait_us);
 }
 
-void StatsReporter::on_tick(Worker& worker) {
+void StatsReporter::on_tick(Worker& worker, ProcessPort& process) {
   const TimePoint now = worker.now();
   if (begun_at_ == TimePoint{}) begun_at_ = now;
   const seconds wanted{worker.config().globals.stats_period};
   if (wanted <= seconds{0} || now - begun_at_ < wanted) return;
   const Duration period = now - begun_at_;
   begun_at_ = now;
-  gather<PoolStats>(worker, close_period, [this, period](Worker& home, std::vector<PoolStats> all) {
+  gather<PoolStats>(worker, close_period, [this, period, &process](Worker& home, std::vector<PoolStats> all) {
     last_period_.store(period.count(), std::memory_order_relaxed);
-    if (!home.config().globals.log_stats) return;
     PoolStats sum;
     for (const PoolStats& one : all) sum += one;
-    log::line(log::Level::log, "{}", stats_line(averages(sum, period)));
+    const std::string line = stats_line(averages(sum, period));
+    process.tell_status(line);
+    if (home.config().globals.log_stats) log::line(log::Level::log, "{}", line);
   });
 }
 

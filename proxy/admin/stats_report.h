@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "proxy/admin/process_port.h"
 #include "proxy/observe/stats.h"
 #include "proxy/session/worker.h"
 
@@ -21,7 +22,7 @@ std::string stats_line(const PoolStats& averages);
 class StatsReporter {
  public:
   // On worker 0's thread, every tick: when stats_period is over, has all workers close the period.
-  void on_tick(Worker& worker);
+  void on_tick(Worker& worker, ProcessPort& process);
   // How long the last completed period was; zero: none is completed. Any thread.
   Duration last_period() const { return Duration(last_period_.load(std::memory_order_relaxed)); }
 

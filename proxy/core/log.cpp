@@ -99,6 +99,23 @@ class JsonFormatter final : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
 };
 
+// `<6>text`: how the journal is told the priority of a line. Source: sd-daemon(3).
+class JournalFormatter final : public spdlog::formatter {
+ public:
+  explicit JournalFormatter(Format format) : format_(format) {}
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& to) override {
+    fmt::format_to(std::back_inserter(to), "<{}>", row_of(message.level).priority);
+    if (format_ == Format::json) return json_.format(message, to);
+    append(to, {message.payload.data(), message.payload.size()});
+    to.push_back('\n');
+  }
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JournalFormatter>(format_); }
+
+ private:
+  const Format format_;
+  JsonFormatter json_;
+};
+
 std::unique_ptr<spdlog::formatter> line_formatter(Format format) {
   if (format == Format::json) return std::make_unique<JsonFormatter>();
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
@@ -147,13 +164,15 @@ std::shared_ptr<spdlog::logger> make_logger(const Targets& targets) {
   if (!targets.file.empty()) {
     sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(targets.file));
   }
-  if (targets.to_stderr) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  std::shared_ptr<spdlog::sinks::sink> to_stderr;
+  if (targets.to_stderr) sinks.push_back(to_stderr = std::make_shared<spdlog::sinks::stderr_sink_mt>());
   if (targets.to_syslog) {
     sinks.push_back(
         std::make_shared<SyslogSink>(targets.syslog_ident, facility_of(targets.syslog_facility)));
   }
   auto logger = std::make_shared<spdlog::logger>("pgweir", sinks.begin(), sinks.end());
   logger->set_formatter(line_formatter(targets.format));
+  if (to_stderr && targets.stderr_is_journal) to_stderr->set_formatter(std::make_unique<JournalFormatter>(targets.format));
   logger->set_level(spdlog::level::trace);
   logger->flush_on(spdlog::level::trace);  // a line that is only in our memory helps nobody
   return logger;

@@ -17,6 +17,7 @@ enum class Format : unsigned char { text, json, postgres };
 struct Targets {
   std::string file;              // empty: no file
   bool to_stderr = true;         // off with -q and -d
+  bool stderr_is_journal = false;  // its lines begin with their priority, and the journal knows the time
   bool to_syslog = false;
   std::string syslog_ident = "pgweir";
   std::string syslog_facility = "daemon";

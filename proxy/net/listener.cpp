@@ -1,6 +1,7 @@
 #include "proxy/net/listener.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <spdlog/fmt/fmt.h>
 #include <sys/socket.h>
@@ -105,6 +106,20 @@ ListenResult open_listeners(const ListenSettings& settings) {
   }
   if (result.listeners.empty()) result.error = "nowhere to listen on";
   return result;
+}
+
+bool ignore_newcomers(int fd) {
+  // The packet is seen from its TCP header on: a SYN without an ACK is dropped.
+  constexpr std::uint32_t flags_at = 13, syn = 0x02, ack = 0x10;
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, flags_at),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, syn | ack),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, syn, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xffff),
+  };
+  const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
 }
 
 ListenResult take_listeners(int first, int count) {

@@ -54,6 +54,11 @@ struct ListenResult {
 // Blocks for the lookup of names. Main thread, before anything is served.
 ListenResult open_listeners(const ListenSettings& settings);
 
+// From now on `fd`, a listening TCP socket, ignores those who begin to connect: they try again in a second, at another
+// listener of its SO_REUSEPORT group when this one has been closed by then. Those who are half way come in. False: the
+// kernel does not do it.
+bool ignore_newcomers(int fd);
+
 // Sockets a service manager has opened: `count` descriptors from `first` on (LISTEN_FDS: 3).
 ListenResult take_listeners(int first, int count);
 

@@ -70,6 +70,8 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::protocol_violation,            "protocol_violation",              "08P01", "protocol violation",                      true,  true},
     {R::pooler_shutting_down,          "pooler_shutting_down",            "08P01", "pooler is shutting down",                 true,  true},
     {R::server_shutting_down,          "server_shutting_down",            "08P01", "server shutting down",                    true,  true},
+    {R::drained,                       "drained",                         "57P01", "terminating connection due to administrator command", false, false},
+    {R::draining,                      "draining",                        "57P01", "terminating connection due to administrator command", true, false},
     {R::admin_forced_disconnect,       "admin_forced_disconnect",         "08P01", "admin forced disconnect",                 true,  true},
     {R::database_removed,              "database_removed",                "08P01", "database removed",                        true,  true},
     {R::database_configuration_changed,"database_configuration_changed",  "08P01", "database configuration changed",          true,  true},

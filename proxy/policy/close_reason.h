@@ -73,6 +73,8 @@ enum class CloseReason : std::uint8_t {
   protocol_violation,
   pooler_shutting_down,
   server_shutting_down,
+  drained,                       // the same, and it has had the message
+  draining,                      // shutdown_drain_timeout; PostgreSQL's own words, which drivers know
   admin_forced_disconnect,
   database_removed,
   database_configuration_changed,

@@ -240,7 +240,7 @@ void Worker::on_proven(ClientSession& client) {
   if (database_disabled(login.database)) {
     return end_client(client, CloseReason::database_disabled, "database \"" + login.database + "\" is disabled");
   }
-  if (shutdown_ != Shutdown::no) return end_client(client, CloseReason::pooler_shutting_down);
+  if (!lets_in(client)) return end_client(client, CloseReason::pooler_shutting_down);
   if (config_->globals.auth_type == AuthType::any && login.entry->user.empty()) {
     return end_client(client, CloseReason::bouncer_config_error);
   }

@@ -175,11 +175,19 @@ bool Worker::kill_client(std::uint64_t id) {
   return found;
 }
 
-void Worker::begin_shutdown(Shutdown how) {
+// Whoever has come over TCP before its listeners were closed is a client that is waited for; the unix socket stays open,
+// for the console.
+bool Worker::lets_in(const ClientSession& client) const {
+  if (shutdown_ == Shutdown::no) return true;
+  return shutdown_ == Shutdown::wait_for_clients && !drain_.on() && !client.unix_socket;
+}
+
+void Worker::begin_shutdown(Shutdown how, Duration drain) {
   shutdown_ = how;
+  if (drain > Duration{}) drain_.begin(*this, drain);
   logins_.for_each([&](ClientSession& client) {
-    if (client.phase == ClientPhase::welcoming || client.phase == ClientPhase::looking_up)
-      end_client(client, CloseReason::pooler_shutting_down);
+    const bool half_way = client.phase == ClientPhase::welcoming || client.phase == ClientPhase::looking_up;
+    if (half_way && !lets_in(client)) end_client(client, CloseReason::pooler_shutting_down);
   });
   if (how != Shutdown::wait_for_servers) return;
   for (auto& [key, desk] : desks_) {

@@ -358,6 +358,7 @@ bool Worker::on_ready(ServerConnection& server) {
     stats.xact_us += static_cast<std::uint64_t>(count_us(now - client.xact_since));
     server.desk->times.xact.add(now - client.xact_since);
   }
+  if (drain_.on() && idle) drain_.note_ready(client.token);
   return true;
 }
 

@@ -26,6 +26,7 @@ void Worker::on_tick() {
       if (!check_one(*desk)) open_wanted(*desk);
     }
   }
+  if (drain_.on()) drain_.on_tick(*this);
   sweep_cancels(now);
   sweep_unused_pools(now);
   close_window_if_over();

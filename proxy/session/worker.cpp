@@ -126,6 +126,7 @@ void Worker::on_connect_failed(Token token, const std::string& reason) {
 }
 
 void Worker::on_turn_end() {
+  if (drain_.on()) drain_.on_turn_end(*this);
   do {
     end_gone_clients();
     feed_granted();

@@ -83,7 +83,8 @@ class Worker final : public LoopEvents, private WorkerState {
   // The name does not lead to these addresses (without port) any more.
   void host_moved(const std::string& host, const std::vector<std::string>& gone);
   bool kill_client(std::uint64_t id);
-  void begin_shutdown(Shutdown how);
+  // `drain`: see shutdown_drain_timeout; 0: clients leave when they like.
+  void begin_shutdown(Shutdown how, Duration drain);
   // No server of the database (empty: of any) is linked, tested or logging in: PAUSE is complete.
   bool quiet(const std::string& database) const;
   // No server of it is left that must be closed.
@@ -134,6 +135,7 @@ class Worker final : public LoopEvents, private WorkerState {
   bool take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value);
   void add_host_to_application_name(ClientSession& client);
   bool admit(ClientSession& client);
+  bool lets_in(const ClientSession& client) const;
   ClientLogin::Event begin_proof(ClientSession& client, Buffer& answer);
   void conclude_login(ClientSession& client, ClientLogin::Event event, const Buffer& answer, Bytes rest);
 

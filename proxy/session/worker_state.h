@@ -18,6 +18,7 @@
 #include "proxy/session/auth_lookup.h"
 #include "proxy/session/cancel_job.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/drain.h"
 #include "proxy/session/fleet.h"
 #include "proxy/session/pool_desk.h"
 #include "proxy/session/server_connection.h"
@@ -79,6 +80,7 @@ struct WorkerState {
   std::map<std::string, bool> paused_, disabled_;
   bool paused_all_ = false;
   Shutdown shutdown_ = Shutdown::no;
+  Drain drain_;
   std::uint64_t recycle_orders_ = 0;           // RECONNECT, KILL and reloads so far; all workers get them alike
   bool stopping_ = false;                      // nothing is opened any more
   Duration shortest_client_idle_{};            // of all client_idle_timeouts in force; 0: none is

@@ -41,6 +41,11 @@ def server_user():
     raise RuntimeError("no unprivileged user to run the servers as")
 
 
+def servers_uid():
+    user = server_user()
+    return os.geteuid() if user is None else user.pw_uid
+
+
 def identity():
     """Arguments for subprocess that drop our privileges."""
     user = server_user()
@@ -285,6 +290,18 @@ class Pooler:
 
     def console(self, user="admin"):
         return self.wire("pgbouncer", user)
+
+    def console_over_unix(self):
+        """The console as the process's own user sees it, without a password: there while TCP is closed."""
+        ours = servers_uid()
+        if os.geteuid() == ours:
+            return Conn(self.unix_path).login("pgbouncer", "pgbouncer")
+        os.seteuid(ours)
+        try:
+            conn = Conn(self.unix_path)
+        finally:
+            os.seteuid(0)
+        return conn.login("pgbouncer", "pgbouncer")
 
     def command(self, command, user="admin"):
         """Runs a console command; returns its rows as dictionaries."""
