@@ -87,7 +87,7 @@ struct LoopFixture {
   explicit LoopFixture(LoopKind kind) : owned(make_loop(kind, {})) { loop.report_to(seen); }
 
   // Turns until `done`, for at most `patience`.
-  bool until(const std::function<bool()>& done, Duration patience = seconds(5)) {
+  bool until(const std::function<bool()>& done, Duration patience = seconds(20)) {
     const TimePoint end = monotonic_now() + patience;
     while (!done()) {
       if (monotonic_now() > end) return false;

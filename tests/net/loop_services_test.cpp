@@ -27,10 +27,10 @@ TEST_CASE_TEMPLATE("a wake during the wait ends it", On, OnEpoll, OnUring) {
     f.loop.wake();
   });
   const TimePoint start = monotonic_now();
-  for (int turns = 0; f.seen.wakes == 0 && turns < 4; ++turns) f.loop.turn(seconds(5));
+  for (int turns = 0; f.seen.wakes == 0 && turns < 4; ++turns) f.loop.turn(seconds(30));
   other.join();
   CHECK(f.seen.wakes == 1);
-  CHECK(monotonic_now() - start < seconds(2));
+  CHECK(monotonic_now() - start < seconds(20));
 }
 
 TEST_CASE_TEMPLATE("letters from several threads all arrive, each sender's in order", On, OnEpoll,
@@ -68,7 +68,7 @@ TEST_CASE_TEMPLATE("ticks come at their period, idle and under load", On, OnEpol
   CHECK(f.until([&] { return f.seen.ticks == 5; }));
   const Duration took = monotonic_now() - start;
   CHECK(took >= milliseconds(99));
-  CHECK(took < milliseconds(400));
+  CHECK(took < seconds(4));
 }
 
 TEST_CASE_TEMPLATE("an alarm rings once, not early, and before a longer wait is over", On, OnEpoll,
@@ -77,7 +77,7 @@ TEST_CASE_TEMPLATE("an alarm rings once, not early, and before a longer wait is 
   int rang = 0;
   const TimePoint start = f.loop.now();
   f.loop.run_after(milliseconds(30), [&] { ++rang; });
-  CHECK(f.until([&] { return rang == 1; }, seconds(2)));
+  CHECK(f.until([&] { return rang == 1; }));
   CHECK(f.loop.now() - start >= milliseconds(30));
   f.settle();
   CHECK(rang == 1);

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "tests/net/loop_fixture.h"
@@ -202,12 +203,17 @@ TEST_CASE_TEMPLATE("the loop sleeps while a paused stream has unread bytes or a 
     pair.theirs.reset();
   }
   for (int turns = 0; turns < 3; ++turns) f.loop.turn(milliseconds(0));
-  const std::uint64_t waits = f.loop.counters().waits;
-  for (const TimePoint end = monotonic_now() + milliseconds(30); monotonic_now() < end;) {
-    f.loop.turn(milliseconds(30));
+  // The kernel still signals the end of io_urings that earlier cases have closed, which cuts waits short, on epoll too.
+  // Who spins does so in every period; who sleeps does so at least in one.
+  std::uint64_t fewest = ~std::uint64_t{0};
+  for (int period = 0; period < 5; ++period) {
+    const std::uint64_t waits = f.loop.counters().waits;
+    for (const TimePoint end = monotonic_now() + milliseconds(30); monotonic_now() < end;) {
+      f.loop.turn(milliseconds(30));
+    }
+    fewest = std::min(fewest, f.loop.counters().waits - waits);
   }
-  // A signal may cut one short: an io_uring that has been closed sends some.
-  CHECK(f.loop.counters().waits - waits <= 30);  // spinning would be thousands
+  CHECK(fewest <= 4);
   CHECK(f.seen.closed.empty());
 }
 
