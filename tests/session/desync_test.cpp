@@ -123,6 +123,26 @@ TEST_CASE("T18: what a server says while it is idle is nobody's, wherever it is 
   }
 }
 
+TEST_CASE("what a server says of its end behind its last answer is not for the client that could have left it") {
+  for (const bool in_transaction : {false, true}) {
+    CAPTURE(in_transaction);
+    Calm house;
+    Client client(house);
+    CHECK(client.ask("c1.1 SELECT") == "TDCZ");
+    SimBackend& server = *house.backends().back();
+    client.send(query(in_transaction ? "c1.2 BEGIN" : "c1.2 SELECT"));
+    // Both are read together.
+    REQUIRE(house.world.run_until([&] { return server.connection().unread_by_pooler() > 0; }));
+    server.terminate("57P01", "terminating connection due to administrator command");
+    REQUIRE(client.wait_ready());
+    house.settle();
+    CHECK(client.take_tags() == (in_transaction ? "CZE" : "TDCZ"));
+    CHECK(client.closed() == in_transaction);
+    CHECK(house.servers_in(ServerState::idle) == 0);
+    if (!in_transaction) CHECK(client.ask("c1.3 SELECT") == "TDCZ");
+  }
+}
+
 TEST_CASE("T17: a FunctionCall is answered, and its server released") {
   Calm house;
   Client client(house);

@@ -82,7 +82,7 @@ void RandomClient::on_closed() {
   if (over_) return;
   // Last words are lost when the socket takes none.
   const bool refused = !running_ && identity_.password != "secret";
-  if (!habits_.fatals && !refused) return wrong("was hung up on without a word");
+  if (!habits_.fatals && !refused && !half_closed_) return wrong("was hung up on without a word");
   end("closed");
 }
 
@@ -233,6 +233,7 @@ void RandomClient::send_cancel() {
 
 void RandomClient::next_unit() {
   waiting_ = false;
+  if (half_closed_) return;
   Rng& rng = house_.world.rng;
   if (!continuation_.empty()) {
     const auto rest = std::move(continuation_);
@@ -267,11 +268,14 @@ void RandomClient::send_unit(const std::vector<std::string>& unit) {
                     " messages, the first '" + unit[0].substr(0, 1) + "' " + unit[0].substr(5, 40));
   if (!rng.chance(habits_.vanish)) return connection_->send(as_bytes(bytes));
   connection_->send(as_bytes(std::string_view(bytes).substr(0, rng.below(bytes.size() + 1))));
-  if (rng.chance(50))
+  if (rng.chance(50)) {
     connection_->reset();
-  else
-    connection_->close();
-  end("vanished");
+    return end("vanished");
+  }
+  connection_->close();
+  // Half of them still read: what comes must be right to the end.
+  half_closed_ = rng.chance(50);
+  if (!half_closed_) end("vanished");
 }
 
 }  // namespace pgweir::sim

@@ -144,6 +144,7 @@ class RandomClient final : public Peer {
   std::unique_ptr<ScramClient> scram_;
   bool running_ = false, over_ = false, cancel_sent_ = false, waiting_ = false;
   bool named_ = false;  // it has prepared a statement under a name
+  bool half_closed_ = false;  // it says nothing more, and goes on reading
   int next_statement_ = 0, units_done_ = 0, answered_ = 0;
   std::uint32_t pid_ = 0;
   std::string key_, fatal_;

@@ -22,7 +22,11 @@ void SimBackend::on_closed() {
 void SimBackend::crash() {
   if (gone()) return;
   stage_ = Stage::gone;
-  connection_->reset();
+  // The kernel closes for a process that is killed; what it had not read makes that a reset.
+  if (server_.world.rng.chance(50))
+    connection_->reset();
+  else
+    connection_->close();
 }
 
 void SimBackend::terminate(const std::string& code, const std::string& text) {
