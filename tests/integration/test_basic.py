@@ -1,6 +1,9 @@
 """What any client does: queries, COPY, large values, notices, in each pool mode."""
 import asyncio
+import os
+import signal
 import struct
+import subprocess
 
 import asyncpg
 import pytest
@@ -84,6 +87,21 @@ def test_psqls_copy_reads_a_file_through_the_pool(pooler, tmp_path):
     done = pooler(pool_mode="session").psql("-c", "create temp table t(a int)", "-c", f"\\copy t from '{path}'",
                                             "-c", "select sum(a) from t")
     assert (done.stdout.split()[-1], done.stderr) == ("499500", "")
+
+
+def test_psqls_watch_repeats_its_query_until_ctrl_c(pooler):
+    p = pooler(pool_mode="transaction", default_pool_size=1)
+    psql = subprocess.Popen(["psql", "-XAtq", "-h", "127.0.0.1", "-p", str(p.port), "-U", "bouncer", "-d", "p0"], text=True, bufsize=1,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ, PGPASSWORD="zzzz"))
+    psql.stdin.write("select 'tick' \\watch 0.1\nselect 'over';\n")
+    psql.stdin.flush()
+    ticks = 0
+    with p.wire() as other:
+        while ticks < 5:
+            ticks += psql.stdout.readline() == "tick\n"
+            assert other.value("select 1") == "1", "the one server is not watch's between two of its queries"
+    psql.send_signal(signal.SIGINT)
+    assert psql.communicate(timeout=20)[0].endswith("over\n") and psql.returncode == 0
 
 
 def test_an_eight_megabyte_value_goes_there_and_back(pooler):
