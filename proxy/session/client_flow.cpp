@@ -3,6 +3,7 @@
 
 #include "protocol/auth/secret.h"
 #include "protocol/compose.h"
+#include "proxy/policy/startup_wishes.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/worker.h"
 
@@ -10,11 +11,6 @@ namespace pgweir {
 namespace {
 
 constexpr std::size_t user_name_max = 127;
-
-bool is_off(std::string_view value) {
-  return value == "0" || policy::equal_ignoring_case(value, "off") ||
-         policy::equal_ignoring_case(value, "false") || policy::equal_ignoring_case(value, "no");
-}
 
 }  // namespace
 
@@ -108,83 +104,38 @@ ClientLogin::Event Worker::on_startup(ClientSession& client, Buffer& answer) {
 
 bool Worker::read_startup_parameters(ClientSession& client) {
   ClientLogin& login = *client.login;
-  std::string unsupported;
-  for (const auto& [name, value] : login.packet().parameters) {
-    if (name == "database") {
-      login.database = value;
-    } else if (name == "user") {
-      login.user = value;
-    } else if (name == "options") {
-      if (!read_startup_options(client, value, unsupported)) return false;
-    } else if (name == "replication" && is_off(value)) {
-      continue;
-    } else if (is_protocol_extension(name)) {
-      continue;
-    } else if (!take_startup_parameter(client, name, value)) {
-      keep_startup_setting(client, name, value, fmt::format("unsupported startup parameter: {}", name), unsupported);
-    }
-  }
-  if (login.user.empty()) {
-    end_client(client, CloseReason::no_username);
-    return false;
-  }
-  if (login.user.size() > user_name_max) {
+  policy::StartupWishes wishes = policy::read_wishes(login.packet(), shared_.tracked, config_->ignored_startup_parameters);
+  login.user = std::move(wishes.user), login.database = std::move(wishes.database);
+  client.parameters = std::move(wishes.parameters), client.settings = std::move(wishes.settings);
+  CloseReason reason = CloseReason::none;
+  if (wishes.bad_options) {
+    reason = CloseReason::unsupported_option;
+  } else if (login.user.empty()) {
+    reason = CloseReason::no_username;
+  } else if (login.user.size() > user_name_max) {
     login.user.resize(user_name_max);
-    end_client(client, CloseReason::username_too_long);
+    reason = CloseReason::username_too_long;
+  }
+  if (reason != CloseReason::none) {
+    end_client(client, reason);
     return false;
   }
   if (login.database.empty()) login.database = login.user;
-  if (!unsupported.empty() && !keeps_startup_settings(client)) {
-    end_client(client, CloseReason::unsupported_startup_parameter, unsupported);
+  if (!wishes.unsupported.empty() && (wishes.impossible || !keeps_startup_settings(client))) {
+    end_client(client, CloseReason::unsupported_startup_parameter, wishes.unsupported);
     return false;
   }
   if (config_->globals.application_name_add_host) add_host_to_application_name(client);
   return true;
 }
 
-bool Worker::take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value) {
-  if (const std::size_t place = shared_.tracked.place_of(name); place != policy::TrackedParameters::none) {
-    client.parameters = policy::with_value(client.parameters, place, value, shared_.tracked.size());
-    return true;
-  }
-  const auto& ignored = config_->ignored_startup_parameters;
-  return std::any_of(ignored.begin(), ignored.end(),
-                     [&](const std::string& i) { return policy::equal_ignoring_case(i, name); });
-}
-
-// `refusal` is what it hears where its settings are not kept; the first one counts.
-void Worker::keep_startup_setting(ClientSession& client, std::string_view name, std::string_view value,
-                                  const std::string& refusal, std::string& unsupported) {
-  const std::string setting = policy::lower_case(name);
-  client.startup_refused |= setting == "replication" || !policy::is_plain_setting(setting);
-  client.settings = policy::with_setting(client.settings, setting, value);
-  if (unsupported.empty()) unsupported = refusal;
-}
-
 // What a client sets at its login is given to its servers as what it sets later: where sessions are kept apart.
 bool Worker::keeps_startup_settings(const ClientSession& client) const {
-  if (client.startup_refused) return false;
   const ClientLogin& login = *client.login;
   const DatabasePtr entry = login.database == console_database ? nullptr : config_->database(login.database);
   if (!entry) return false;
   const PoolLimits limits = pool_limits(*config_, *entry, std::string(pool_user(*entry, login.user)));
   return limits.pool_mode != PoolMode::session && limits.session_state != SessionState::off;
-}
-
-bool Worker::read_startup_options(ClientSession& client, std::string_view text, std::string& unsupported) {
-  const auto& ignored = config_->ignored_startup_parameters;
-  const bool lenient = std::find(ignored.begin(), ignored.end(), "options") != ignored.end();
-  const auto options = parse_startup_options(text);
-  if (!options) {
-    if (lenient) return true;
-    end_client(client, CloseReason::unsupported_option);
-    return false;
-  }
-  for (const auto& [name, value] : *options) {
-    if (take_startup_parameter(client, name, value) || lenient) continue;
-    keep_startup_setting(client, name, value, fmt::format("unsupported startup parameter in options: {}", name), unsupported);
-  }
-  return true;
 }
 
 void Worker::add_host_to_application_name(ClientSession& client) {

@@ -66,7 +66,6 @@ struct ClientSession {
   bool reading_paused = false;
   bool skip_to_sync = false;     // an error of ours: everything up to the next Sync is ignored
   bool skip_message = false;     // the next message has been answered already
-  bool startup_refused = false;  // its StartupMessage has a setting that no server could be given
   bool swallow_rest = false;     // the message under way is not forwarded
   bool unix_socket = false;
   bool tls = false;              // TLS has begun; bytes that arrive came through it

@@ -128,11 +128,7 @@ class Worker final : public LoopEvents, private WorkerState {
   ClientLogin::Event on_startup(ClientSession& client, Buffer& answer);
   bool move_home(ClientSession& client, Bytes rest);
   bool read_startup_parameters(ClientSession& client);
-  bool read_startup_options(ClientSession& client, std::string_view text, std::string& unsupported);
-  static void keep_startup_setting(ClientSession& client, std::string_view name, std::string_view value,
-                                   const std::string& refusal, std::string& unsupported);
   bool keeps_startup_settings(const ClientSession& client) const;
-  bool take_startup_parameter(ClientSession& client, std::string_view name, std::string_view value);
   void add_host_to_application_name(ClientSession& client);
   bool admit(ClientSession& client);
   bool lets_in(const ClientSession& client) const;

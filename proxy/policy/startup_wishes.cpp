@@ -1,0 +1,67 @@
+#include "proxy/policy/startup_wishes.h"
+
+#include <algorithm>
+
+namespace pgweir::policy {
+namespace {
+
+bool is_off(std::string_view value) {
+  return value == "0" || equal_ignoring_case(value, "off") || equal_ignoring_case(value, "false") || equal_ignoring_case(value, "no");
+}
+
+class Reader {
+ public:
+  Reader(StartupWishes& wishes, const TrackedParameters& tracked, const std::vector<std::string>& ignored)
+      : wishes_(wishes), tracked_(tracked), ignored_(ignored) {}
+
+  void read(std::string_view name, std::string_view value) {
+    if (name == "database") wishes_.database = value;
+    else if (name == "user") wishes_.user = value;
+    else if (name == "options") read_options(value);
+    else if (!(name == "replication" && is_off(value)) && !is_protocol_extension(name) && !take(name, value))
+      keep(name, value, "unsupported startup parameter: ");
+  }
+
+ private:
+  void read_options(std::string_view text) {
+    const bool lenient = std::find(ignored_.begin(), ignored_.end(), "options") != ignored_.end();
+    const auto options = parse_startup_options(text);
+    wishes_.bad_options = !options && !lenient;
+    if (!options) return;
+    for (const auto& [name, value] : *options)
+      if (!take(name, value) && !lenient) keep(name, value, "unsupported startup parameter in options: ");
+  }
+
+  bool take(std::string_view name, std::string_view value) {
+    if (const std::size_t place = tracked_.place_of(name); place != TrackedParameters::none) {
+      wishes_.parameters = with_value(wishes_.parameters, place, value, tracked_.size());
+      return true;
+    }
+    return std::any_of(ignored_.begin(), ignored_.end(), [&](const std::string& i) { return equal_ignoring_case(i, name); });
+  }
+
+  void keep(std::string_view name, std::string_view value, std::string_view refusal) {
+    const std::string setting = lower_case(name);
+    wishes_.impossible |= setting == "replication" || !is_plain_setting(setting);
+    wishes_.settings = with_setting(wishes_.settings, setting, value);
+    if (wishes_.unsupported.empty()) wishes_.unsupported.append(refusal).append(name);
+  }
+
+  StartupWishes& wishes_;
+  const TrackedParameters& tracked_;
+  const std::vector<std::string>& ignored_;
+};
+
+}  // namespace
+
+StartupWishes read_wishes(const StartupPacket& packet, const TrackedParameters& tracked, const std::vector<std::string>& ignored) {
+  StartupWishes wishes;
+  Reader reader(wishes, tracked, ignored);
+  for (const auto& [name, value] : packet.parameters) {
+    reader.read(name, value);
+    if (wishes.bad_options) break;
+  }
+  return wishes;
+}
+
+}  // namespace pgweir::policy

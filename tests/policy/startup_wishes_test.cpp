@@ -1,0 +1,66 @@
+#include "proxy/policy/startup_wishes.h"
+
+#include <doctest/doctest.h>
+
+using namespace pgweir;
+using namespace pgweir::policy;
+
+namespace {
+
+using Pairs = std::vector<std::pair<std::string_view, std::string_view>>;
+
+StartupWishes wishes_of(Pairs parameters, const std::vector<std::string>& ignored = {}) {
+  const TrackedParameters tracked("");
+  StartupPacket packet;
+  packet.parameters = std::move(parameters);
+  return read_wishes(packet, tracked, ignored);
+}
+
+std::string tracked_value(const StartupWishes& wishes, std::string_view name) {
+  const auto* value = value_at(wishes.parameters, TrackedParameters("").place_of(name));
+  return value && *value ? **value : "-";
+}
+
+}  // namespace
+
+TEST_CASE("who it is, what every client has, and what is its own are told apart") {
+  const StartupWishes wishes = wishes_of({{"user", "u"}, {"database", "d"}, {"application_name", "a"}, {"Work_Mem", "7MB"},
+                                          {"options", "-c search_path=x -c timezone=UTC"}, {"_pq_.new", "1"}});
+  CHECK(wishes.user == "u");
+  CHECK(wishes.database == "d");
+  CHECK(tracked_value(wishes, "application_name") == "a");
+  CHECK(tracked_value(wishes, "TimeZone") == "UTC");
+  REQUIRE(wishes.settings);
+  CHECK(*wishes.settings == SessionSettings{{"search_path", "x"}, {"work_mem", "7MB"}});
+  CHECK(wishes.unsupported == "unsupported startup parameter: Work_Mem");
+  CHECK_FALSE(wishes.impossible);
+  CHECK_FALSE(wishes.bad_options);
+}
+
+TEST_CASE("what is ignored is no wish, in any case of its letters") {
+  const StartupWishes wishes = wishes_of({{"user", "u"}, {"Extra_Float_Digits", "3"}, {"options", "-c work_mem=1 --nonsense"}},
+                                         {"extra_float_digits", "options"});
+  CHECK_FALSE(wishes.settings);
+  CHECK(wishes.unsupported.empty());
+  CHECK_FALSE(wishes.bad_options);
+}
+
+TEST_CASE("options that are not understood end the reading") {
+  const StartupWishes wishes = wishes_of({{"options", "-x"}, {"user", "u"}});
+  CHECK(wishes.bad_options);
+  CHECK(wishes.user.empty());
+}
+
+TEST_CASE("replication is a wish that no pooled server fulfils, unless it is switched off") {
+  CHECK(wishes_of({{"replication", "database"}}).impossible);
+  for (const char* off : {"0", "off", "FALSE", "no"}) {
+    CAPTURE(off);
+    const StartupWishes wishes = wishes_of({{"replication", off}});
+    CHECK(wishes.unsupported.empty());
+    CHECK_FALSE(wishes.settings);
+  }
+}
+
+TEST_CASE("a setting whose name would need quotes is given to no server") {
+  CHECK(wishes_of({{"a\"b", "1"}}).impossible);
+}
