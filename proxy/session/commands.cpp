@@ -157,8 +157,8 @@ void Worker::kill(const std::string& database) {
   pause(database);
   for (auto& [key, desk] : desks_) {
     if (!database.empty() && desk->pool.database() != database) continue;
-    clients_.for_each([&](ClientSession& client) {
-      if (client.desk() == desk.get()) end_client(client, CloseReason::database_removed);
+    clients_.for_each([&, of = desk.get()](ClientSession& client) {
+      if (client.desk() == of) end_client(client, CloseReason::database_removed);
     });
     stale(*desk);
     desk->stats = desk->at_period_start = desk->last_period = {};
