@@ -50,7 +50,7 @@ TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours
                                         "metrics_password", "metrics_queries", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
                                         "server_lifetime_jitter", "server_tls_direct", "session_state",
-                                        "share_unnamed_statements", "workers"};
+                                        "share_unnamed_statements", "shutdown_drain_timeout", "workers"};
   std::string theirs;
   for (const Setting& row : settings()) {
     if (!ours.contains(row.name)) theirs += std::string(row.name) + " ";
