@@ -53,6 +53,10 @@ class Conversation {
 
   // Judges a backend message (its first piece). `first_body_byte` counts for ReadyForQuery only.
   ReplyVerdict on_reply(char tag, char first_body_byte);
+  // Whether take_fake() or take_settled() would tell of anything.
+  bool has_news() const {
+    return settled_ > 0 || (owed_count() > 0 && (owed_[head_].kind == Owed::fake || owed_[head_].kind == Owed::copy_end));
+  }
   // The tag of the fake whose turn has come, which is then no longer owed; 0: none has.
   char take_fake();
   // How many noted requests were answered, fakes among them, since the last call.

@@ -9,7 +9,7 @@ constexpr std::size_t query_whole_max = 64 * 1024;
 
 }  // namespace
 
-std::optional<Piece> Framer::next(Bytes& input) {
+std::optional<Piece> Framer::next_of_rest(Bytes& input) {
   if (input.empty() || failed()) return std::nullopt;
   if (remaining_ > 0) return next_of_passing(input);
   if (kept_) return next_with_kept(input);

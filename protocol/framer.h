@@ -38,7 +38,21 @@ class Framer {
 
   // Takes the next piece off the front of `input`. Nothing: the input is used up (what must not pass in parts is
   // kept), or the framer has failed. The size of a message is bounded by its tag's row and by `length_max`.
-  std::optional<Piece> next(Bytes& input);
+  std::optional<Piece> next(Bytes& input) {
+    if (remaining_ > 0 || kept_ || failed() || input.size() < header_bytes) return next_of_rest(input);
+    // Nearly every message is all here.
+    const char tag = static_cast<char>(input[0]);
+    const std::uint32_t length = load_be32(input.data() + 1);
+    const std::size_t total = std::size_t{length} + 1;
+    if (total > input.size() || length < 4 || length > length_max_ || length > tag_info(direction_, tag).length_max) {
+      return next_of_rest(input);
+    }
+    tag_ = tag;
+    length_ = length;
+    const Bytes bytes = input.first(total);
+    input = input.subspan(total);
+    return Piece{tag, true, true, length, bytes};
+  }
 
   // Gives back the memory of a piece that was kept and has been used. To be called when a turn's pieces are done.
   void end_turn() { lent_.reset(); }
@@ -64,6 +78,7 @@ class Framer {
   static constexpr std::uint32_t unnamed_parse_max = 1024 * 1024;
 
  private:
+  std::optional<Piece> next_of_rest(Bytes& input);
   std::optional<Piece> next_of_passing(Bytes& input);
   std::optional<Piece> next_with_kept(Bytes& input);
   void keep(Bytes& input, std::size_t count);

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <utility>
 
 #include "config/loader.h"
 #include "config/settings.h"
@@ -156,11 +158,16 @@ unsigned Runtime::place_for_client(std::string_view database, std::string_view u
   return chosen;
 }
 
+// Drawn many at a time: OpenSSL asks the system for the process's number several times each time it is asked.
 std::uint64_t Runtime::random_secret() {
-  std::uint64_t secret;
-  const std::string bytes = random_bytes(sizeof secret);
-  std::memcpy(&secret, bytes.data(), sizeof secret);
-  return secret;
+  constexpr std::size_t drawn_at_once = 64;
+  thread_local std::array<std::uint64_t, drawn_at_once> drawn;
+  thread_local std::size_t left = 0;
+  if (left == 0) {
+    PGWEIR_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(drawn.data()), sizeof drawn) == 1);
+    left = drawn.size();
+  }
+  return std::exchange(drawn[--left], 0);
 }
 
 // --- ProcessPort

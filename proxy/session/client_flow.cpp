@@ -153,9 +153,8 @@ bool Worker::admit(ClientSession& client) {
     end_client(client, CloseReason::ssl_required);
     return false;
   }
-  const Endpoint end = client.stream->remote();
   login.own_uid = login.for_console && login.user == console_database && client.unix_socket &&
-                  end.peer_uid == shared_.own_uid;
+                  client.stream->remote().peer_uid == shared_.own_uid;
   const bool console_user = login.for_console && (login.own_uid || config_->is_admin(login.user) || config_->is_stats_user(login.user));
   if (!console_user && shared_.ledger.sockets() > config_->globals.max_client_conn) {
     end_client(client, CloseReason::max_client_conn);

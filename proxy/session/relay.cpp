@@ -60,7 +60,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
   if (!client.server) return;
   // A Flush after nothing but replies of ours brings no word of the server's.
   if (flush && client.server->framer.between_messages()) {
-    if (!add_fakes(*client.server, run)) return;
+    if (client.server->talk.has_news() && !add_fakes(*client.server, run)) return;
     flush_to_client(*client.server, run);
   }
   release_if_possible(*client.server);
@@ -167,15 +167,17 @@ void Worker::note_request(ClientSession& client, TimePoint now) {
 
 void Worker::hold(ClientSession& client, Bytes bytes) {
   if (bytes.empty()) return;
-  if (!client.held) client.held = std::make_unique<Buffer>();
+  if (!client.held) client.held = spare_buffers_.take();
   append(*client.held, bytes);
   update_reading(client);
 }
 
 void Worker::feed_held(ClientSession& client) {
-  const std::unique_ptr<Buffer> held = std::move(client.held);
+  std::unique_ptr<Buffer> held = std::move(client.held);
   update_reading(client);
-  if (held) from_client(client, *held);
+  if (!held) return;
+  from_client(client, *held);
+  spare_buffers_.give(std::move(held));
 }
 
 void Worker::flush_to_server(ClientSession& client, Run& run) {
@@ -204,7 +206,7 @@ void Worker::from_server(ServerConnection& server, Bytes input) {
     if (server.state() != ServerState::leaving) end_server(server, CloseReason::protocol_violation);
     return;
   }
-  if (server.framer.between_messages() && !add_fakes(server, run)) return;
+  if (server.talk.has_news() && server.framer.between_messages() && !add_fakes(server, run)) return;
   flush_to_client(server, run);
   server.framer.end_turn();
   if (server.state() == ServerState::leaving) return;
@@ -277,7 +279,7 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
     default:
       break;
   }
-  if (!settle_assumptions(server)) return false;
+  if (server.talk.has_news() && !settle_assumptions(server)) return false;
   if (watch_ && !server.swallowing) server.clock.on_reply(piece.tag, piece.length + 1, body, loop_.now());
   if (verdict.statements > 0) on_statement_over(server, verdict.statements);
   return true;

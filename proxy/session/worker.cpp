@@ -8,9 +8,7 @@
 namespace pgweir {
 namespace {
 
-std::string place_of(const Stream* stream) {
-  if (!stream) return "(none)";
-  const Endpoint end = stream->remote();
+std::string place_of(const Endpoint& end) {
   switch (end.family) {
     case Endpoint::Family::unix_socket:
       return fmt::format("unix({}):{}", end.peer_pid, end.port);
@@ -58,8 +56,9 @@ void Worker::adopt_client(std::unique_ptr<Detached> socket, Bytes said) {
   logins_.push_back(client);
   shared_.ledger.admit_socket(0, true);
   if (!client.stream) return end_client(client, CloseReason::client_wrote_nothing);
-  client.unix_socket = client.stream->remote().family == Endpoint::Family::unix_socket;
-  client.place = place_of(client.stream.get());
+  const Endpoint peer = client.stream->remote();
+  client.unix_socket = peer.family == Endpoint::Family::unix_socket;
+  client.place = place_of(peer);
   client.settled = !said.empty();
   if (client.settled) on_client_bytes(client, said);
 }
@@ -315,7 +314,7 @@ std::string Worker::name_of(const ClientSession& client) const {
 }
 
 std::string Worker::name_of(const ServerConnection& server) const {
-  const std::string at = server.stream ? place_of(server.stream.get())
+  const std::string at = server.stream ? place_of(server.stream->remote())
                                        : fmt::format("{}:{}", server.facts.address.host, server.facts.address.port);
   return fmt::format("S-{}: {}/{}@{}", static_cast<const void*>(&server), server.desk->pool.database(),
                      server.desk->pool.user(), at);

@@ -23,6 +23,7 @@
 #include "proxy/session/pool_desk.h"
 #include "proxy/session/server_connection.h"
 #include "proxy/session/slab.h"
+#include "proxy/session/spare_buffers.h"
 
 namespace pgweir {
 
@@ -56,6 +57,7 @@ struct WorkerState {
   policy::StatementCounters statement_counters_;
   Buffer identity_;                            // of the Parse under way, where it is not a part of the message
   Buffer words_;                               // ours in the run under way; never grows while the run points to it
+  SpareBuffers spare_buffers_;                 // for what waiting clients have said
   Buffer answers_;                             // of ours to the client whose bytes are being read
   std::vector<policy::SqlRename> renames_;     // to be undone in the error under way
   std::vector<policy::SqlEdit> edits_;
