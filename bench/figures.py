@@ -27,7 +27,7 @@ class Parts:
         self.runs = {}
         for path in sorted(folder.glob("*.json")):
             self.runs[path.stem] = json.loads(path.read_text())["rows"]
-        self.calls = {path.stem[len("calls-"):]: count_calls(path.read_text()) for path in sorted(folder.glob("calls-*.strace"))}
+        self.calls = {path.stem[len("calls-"):]: count_calls(path) for path in sorted(folder.glob("calls-*.strace"))}
         self.memory = {row[0]: [int(kib) for kib in row[1:]] for row in lines_of(folder / "memory.csv")}
         self.workers = [[int(cell) for cell in row] for row in lines_of(folder / "workers.csv")[1:]]
 
@@ -50,14 +50,14 @@ class Parts:
         return row[figure]["median"] if row and row.get(figure) else None
 
 
-def count_calls(text):
-    """Calls per transaction, by strace -c. Whoever stands in between sends twice for each."""
-    counts = {}
-    for line in text.splitlines():
+def count_calls(path):
+    """Calls per transaction, by strace -c and the generator's report of the same run."""
+    counts, report = {}, path.with_suffix(".transactions")
+    for line in path.read_text().splitlines():
         found = re.match(r"\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", line)
         if found and found[2] != "total":
             counts[found[2]] = int(found[1])
-    transactions = sum(counts.get(name, 0) for name in ("sendto", "sendmsg", "write", "writev")) / 2
+    transactions = json.loads(report.read_text())["rows"][0]["completed"] if report.exists() else 0
     return {name: count / transactions for name, count in counts.items()} if transactions > 50 else {}
 
 

@@ -22,6 +22,8 @@ struct DetachedSocket final : Detached {
   // Bytes the kernel had handed to the loop it left and nobody has seen; the next loop reports them
   // first. Always empty between epoll loops.
   std::string unread;
+  // What the session takes for sent and the socket has yet to take; likewise.
+  std::string unsent;
   std::shared_ptr<TlsSession> tls;  // null: plain
 };
 

@@ -146,7 +146,7 @@ void EpollLoop::unwatch(int fd, Watch& watch) {
 
 std::unique_ptr<Stream> EpollLoop::adopt(std::unique_ptr<Detached> socket, Token token) {
   auto* plain = dynamic_cast<DetachedSocket*>(socket.get());
-  PGWEIR_CHECK(plain != nullptr && plain->unread.empty());
+  PGWEIR_CHECK(plain != nullptr && plain->unread.empty() && plain->unsent.empty());
   auto stream = std::make_unique<EpollStream>(*this, take_fd(*plain), token, plain->tcp);
   stream->take_tls(std::move(plain->tls));
   bring_up_to_date(*stream);

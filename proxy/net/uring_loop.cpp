@@ -1,5 +1,6 @@
 #include "proxy/net/uring_loop.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -61,13 +62,17 @@ void UringLoop::turn(Duration longest_wait) {
 
 void UringLoop::harvest() {
   ring_->harvest([this](std::uint64_t key, int res, std::uint32_t flags) {
-    if (key != nobody) batch_.push_back({key, res, flags});
+    if (key == nobody) return;
+    // A send that took everything needs no turn of its own.
+    if (static_cast<std::uint8_t>(key) == sending && res == slots_[slot_of(key)].block_size) return sent(slot_of(key), res);
+    batch_.push_back({key, res, flags});
   });
 }
 
 void UringLoop::dispatch(const Completion& completion) {
   const std::uint32_t number = slot_of(completion.key);
   const auto work = static_cast<std::uint8_t>(completion.key);
+  if (work == sending) return sent(number, completion.res);
   if (!(completion.flags & IORING_CQE_F_MORE)) {
     slots_[number].under_way &= static_cast<std::uint8_t>(~work);
     slots_[number].cancelling &= static_cast<std::uint8_t>(~work);
@@ -108,7 +113,62 @@ void UringLoop::polled(std::uint32_t number, int res) {
   UringStream* stream = slots_[number].stream;
   if (!stream || stream->closed_ || !stream->wants_write_ || res == -ECANCELED) return;
   stream->wants_write_ = false;
+  if (stream->unsent_ && !stream->flush_unsent()) {
+    stream->wants_write_ = true;
+    return slot_changed(number);
+  }
+  if (!stream->owes_writable_) return;
+  stream->owes_writable_ = false;
   report_writable(*stream);
+}
+
+std::size_t UringLoop::queue_send(UringStream& stream, std::span<const iovec> parts) {
+  const std::uint32_t number = stream.slot_;
+  if (slots_[number].under_way & sending) finish_send(number);
+  std::size_t size = 0;
+  for (const iovec& part : parts) size += part.iov_len;
+  if (size == 0 || size > SendBlocks::block_size || stream.unsent_ || stream.closed_) return 0;
+  const auto block = send_blocks_.take(parts);
+  if (!block) return 0;
+  ++counters_.sends;
+  io_uring_sqe& entry = ring_->entry();
+  // Never waits for room: what is left over is the stream's business, in order.
+  io_uring_prep_send(&entry, stream.fd_, send_blocks_.at(*block), size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  io_uring_sqe_set_data64(&entry, key_of(number, sending));
+  slots_[number].block = *block;
+  slots_[number].block_size = static_cast<std::uint16_t>(size);
+  slots_[number].under_way |= sending;
+  return size;
+}
+
+void UringLoop::finish_send(std::uint32_t number) {
+  while (slots_[number].under_way & sending) {
+    ring_->submit_and_look();
+    harvest();
+    for (Completion& late : batch_) {
+      if (late.key != key_of(number, sending)) continue;
+      const int res = late.res;
+      late.key = nobody;
+      sent(number, res);
+    }
+  }
+}
+
+// The kernel has answered a queued send. What it did not take is kept, and goes before anything else.
+void UringLoop::sent(std::uint32_t number, int res) {
+  Slot& slot = slots_[number];
+  slot.under_way &= static_cast<std::uint8_t>(~sending);
+  send_blocks_.give_back(slot.block);
+  UringStream* stream = slot.stream;
+  if (!stream) return slot_changed(number);
+  if (res == slot.block_size || stream->closed_) return;
+  if (res < 0 && res != -EAGAIN && res != -ENOBUFS && res != -EINTR) return;  // the receive under way tells why
+  const std::size_t done = res < 0 ? 0 : static_cast<std::size_t>(res);
+  ++counters_.short_writes;
+  stream->unsent_ = std::make_unique<std::string>(reinterpret_cast<const char*>(send_blocks_.at(slot.block)) + done,
+                                                  slot.block_size - done);
+  stream->wants_write_ = true;
+  slot_changed(number);
 }
 
 void UringLoop::stream_ended(std::uint32_t number, int error) {
@@ -164,6 +224,10 @@ std::unique_ptr<Stream> UringLoop::adopt(std::unique_ptr<Detached> socket, Token
   auto stream = std::make_unique<UringStream>(*this, fd, token, plain->tcp, number);
   slots_[number].stream = stream.get();
   stream->take_tls(std::move(plain->tls));
+  if (!plain->unsent.empty()) {
+    stream->unsent_ = std::make_unique<std::string>(std::move(plain->unsent));
+    stream->wants_write_ = true;
+  }
   if (!plain->unread.empty()) {
     stream->park(as_bytes(plain->unread));
     resumed_.push_back(number);

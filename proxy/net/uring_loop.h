@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/net/send_blocks.h"
 #include "proxy/net/socket_loop.h"
 #include "proxy/net/uring.h"
 #include "proxy/net/uring_stream.h"
@@ -29,7 +30,7 @@ class UringLoop final : public SocketLoop {
  private:
   friend class UringStream;
   // What the kernel has been asked to do for a slot. Each is at most once under way.
-  enum Work : std::uint8_t { receiving = 1, polling = 2 };
+  enum Work : std::uint8_t { receiving = 1, polling = 2, sending = 4 };
   struct Slot {
     UringStream* stream = nullptr;  // one of them, or none: the owner is gone
     Watch* watch = nullptr;
@@ -37,6 +38,8 @@ class UringLoop final : public SocketLoop {
     std::uint32_t events = 0;  // the watch's
     std::uint8_t under_way = 0;
     std::uint8_t cancelling = 0;
+    std::uint16_t block = 0;       // with sending: where its bytes lie
+    std::uint16_t block_size = 0;  // and how many they are
     bool closes_fd = false;  // the stream has been destroyed: its fd is closed with the last word
     bool changed = false;    // in changed_
     bool bulk = false;       // it is read buffer by buffer: much came while nobody wanted to read
@@ -54,6 +57,11 @@ class UringLoop final : public SocketLoop {
 
   void harvest();
   void dispatch(const Completion& completion);
+  // Copies the parts and sends them with the next wait. Returns how many bytes; 0: they are not fit for it.
+  std::size_t queue_send(UringStream& stream, std::span<const iovec> parts);
+  // Makes the send that is queued happen now, and sees to its result.
+  void finish_send(std::uint32_t number);
+  void sent(std::uint32_t number, int res);
   void received(std::uint32_t number, const Completion& completion);
   void polled(std::uint32_t number, int res);
   void stream_ended(std::uint32_t number, int error);
@@ -73,6 +81,7 @@ class UringLoop final : public SocketLoop {
   std::string release_stream(UringStream& stream);
 
   std::unique_ptr<Uring> ring_;
+  SendBlocks send_blocks_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_, changed_, resumed_;
   std::vector<std::uint32_t> watched_;  // slots with a watch: few

@@ -116,6 +116,7 @@ void UringLoop::forget_stream(UringStream& stream) {
 
 std::string UringLoop::release_stream(UringStream& stream) {
   const std::uint32_t number = stream.slot_;
+  if (slots_[number].under_way & sending) finish_send(number);
   std::string unread;
   if (stream.parked_) unread = stream.parked_->bytes.substr(stream.parked_->seen);
   if (slots_[number].under_way & receiving) {

@@ -35,6 +35,8 @@ class UringStream final : public SocketStream {
 
   SocketLoop& owner_loop() override;
   void ask_for_writable() override;
+  // Sends what is left of a queued send. False: something is still left, or the socket has failed.
+  bool flush_unsent();
   bool wants_bytes() const { return !closed_ && !ended_ && !(paused_ && parked_); }
   void park(Bytes bytes);
 
@@ -42,12 +44,15 @@ class UringStream final : public SocketStream {
   std::uint32_t slot_;  // its place in the loop's table
   bool tcp_ : 1;
   bool paused_ : 1 = false;
-  bool wants_write_ : 1 = false;  // the last write was short; on_writable is owed
+  bool wants_write_ : 1 = false;  // the socket is to tell when it takes more
+  bool owes_writable_ : 1 = false;  // the last write was short; on_writable is owed
   bool ended_ : 1 = false;        // the kernel has said that nothing more will come
   bool closed_ : 1 = false;       // on_closed has been reported
   std::unique_ptr<Parked> parked_;
+  // What a queued send could not send: the session takes it for sent. Nothing is queued behind it.
+  std::unique_ptr<std::string> unsent_;
 };
 
-static_assert(sizeof(UringStream) <= 64);
+static_assert(sizeof(UringStream) <= 72);
 
 }  // namespace pgweir
