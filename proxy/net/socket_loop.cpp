@@ -23,6 +23,7 @@ WallTime SocketLoop::wall_now() const {
 
 void SocketLoop::run() {
   while (!stopped()) turn(Duration::max());
+  send_what_is_queued();
 }
 
 void SocketLoop::stop() {

@@ -68,6 +68,8 @@ class SocketLoop : public Loop {
   void stop();  // any thread; also before run()
   // One wait and the events it brought; for tests and for run().
   virtual void turn(Duration longest_wait) = 0;
+  // The last turn is over: what was said in it leaves now.
+  virtual void send_what_is_queued() {}
 
   // Accepts from `fd`, which stays the caller's: remove it here before it is closed.
   void add_listener(int fd, bool tcp);

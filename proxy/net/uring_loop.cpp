@@ -162,7 +162,10 @@ void UringLoop::sent(std::uint32_t number, int res) {
   UringStream* stream = slot.stream;
   if (!stream) return slot_changed(number);
   if (res == slot.block_size || stream->closed_) return;
-  if (res < 0 && res != -EAGAIN && res != -ENOBUFS && res != -EINTR) return;  // the receive under way tells why
+  if (res < 0 && res != -EAGAIN && res != -ENOBUFS && res != -EINTR) {
+    stream->broken_ = true;  // the receive under way tells why; if there is none, the next write does
+    return;
+  }
   const std::size_t done = res < 0 ? 0 : static_cast<std::size_t>(res);
   ++counters_.short_writes;
   stream->unsent_ = std::make_unique<std::string>(reinterpret_cast<const char*>(send_blocks_.at(slot.block)) + done,

@@ -24,6 +24,7 @@ class UringLoop final : public SocketLoop {
 
   std::unique_ptr<Stream> adopt(std::unique_ptr<Detached> socket, Token token) override;
   void turn(Duration longest_wait) override;
+  void send_what_is_queued() override { ring_->submit_and_look(); }
   bool watch(int fd, std::uint32_t events, Watch& watch) override;
   void unwatch(int fd, Watch& watch) override;
 

@@ -27,6 +27,7 @@ IoResult UringStream::send_raw(std::span<const iovec> parts) {
     ask_for_writable();
     return {IoResult::Status::would_block, 0, 0};
   }
+  if (broken_) return {IoResult::Status::failed, 0, EPIPE};
   if (const std::size_t queued = loop_.queue_send(*this, parts)) return {IoResult::Status::ok, queued, 0};
   if (unsent_) {  // the one before has just turned out short
     ask_for_writable();

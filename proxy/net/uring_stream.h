@@ -46,6 +46,7 @@ class UringStream final : public SocketStream {
   bool paused_ : 1 = false;
   bool wants_write_ : 1 = false;  // the socket is to tell when it takes more
   bool owes_writable_ : 1 = false;  // the last write was short; on_writable is owed
+  bool broken_ : 1 = false;       // a queued send has failed
   bool ended_ : 1 = false;        // the kernel has said that nothing more will come
   bool closed_ : 1 = false;       // on_closed has been reported
   std::unique_ptr<Parked> parked_;
