@@ -43,6 +43,7 @@ enum class EventLoop : std::uint8_t { automatic, io_uring, epoll };
 // A missing optional means "none", which SHOW CONFIG prints as NULL.
 struct Globals {
   std::string admin_users;
+  int alert_isolation_leaks = 0;  // per minute
   int alert_login_failures = 0;  // per minute; this and the other alerts: 0 is off
   int alert_pool_use = 0;        // percent of pool_size
   Micros alert_pool_use_time{};
@@ -90,6 +91,7 @@ struct Globals {
   LogFormat log_format{};
   int log_min_duration_sample = 0;     // milliseconds; -1: off
   int log_min_duration_statement = 0;  // milliseconds; -1: off, 0: every statement
+  int log_parameter_max_length = 0;    // bytes of each value; 0: none, -1: all
   bool log_pooler_errors = false;
   double log_statement_sample_rate = 0;  // 0 to 1
   bool log_stats = false;
@@ -105,6 +107,7 @@ struct Globals {
   std::string metrics_listen;    // host:port; empty: off
   std::string metrics_password;  // empty: none is asked for
   int metrics_queries = 0;       // classes of statements in /metrics
+  std::string metrics_tls_cert_file, metrics_tls_key_file;  // empty: no TLS
   int min_pool_size = 0;
   int peer_id = 0;  // 0: peering off
   std::string pidfile;
@@ -112,6 +115,7 @@ struct Globals {
   Micros pool_idle_timeout{};
   PoolMode pool_mode{};
   bool query_digests = false;
+  bool query_digests_by_application = false;
   int query_digests_max = 0;  // entries
   Micros query_timeout{};
   Micros query_window{};  // of the history of statements; 0: none is kept

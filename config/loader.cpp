@@ -57,6 +57,11 @@ class Builder {
     if (const std::string& url = config_.globals.alert_webhook; !url.empty() && url.rfind("http://", 0) != 0) {
       complain_at("alert_webhook", concat({"alert_webhook = ", url, " does not begin with http://"}));
     }
+    const Globals& globals = config_.globals;
+    if (globals.metrics_tls_cert_file.empty() != globals.metrics_tls_key_file.empty()) {
+      complain_at(globals.metrics_tls_cert_file.empty() ? "metrics_tls_key_file" : "metrics_tls_cert_file",
+                  "metrics_tls_cert_file and metrics_tls_key_file must be set together");
+    }
     warn_of_unserved();
     read_userlist(reader);
     config_.userlist.insert(secrets_.begin(), secrets_.end());

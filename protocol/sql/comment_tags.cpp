@@ -81,4 +81,10 @@ CommentTags comment_tags(std::string_view statement) {
   return end == std::string_view::npos ? CommentTags{} : tags_in(statement.substr(2, end - 2));
 }
 
+std::string comment_tag_list(std::string_view statement) {
+  std::string list;
+  for (const auto& [key, value] : comment_tags(statement)) list += (list.empty() ? "" : ", ") + key + "='" + value + "'";
+  return list;
+}
+
 }  // namespace pgweir::sql

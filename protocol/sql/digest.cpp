@@ -36,6 +36,7 @@ class Writer {
   bool fold_member(Level& list, std::size_t from);
   void begin_statement(Keyword first);
   void take_name();
+  bool stands_before_name(Keyword keyword) const;
 
   std::string& text_;
   std::array<Level, depth_max + 1>
@@ -46,6 +47,7 @@ class Writer {
   bool folding_ = false;          // literals of this statement are placeholders and no more
   bool sealed_ = false;           // CREATE: its body may hold semicolons
   bool explain_ = false;          // the last word was EXPLAIN
+  Keyword first_ = Keyword::none;  // the statement's first word
   bool name_next_ = false;        // the next word is a made-up name
   bool name_after_from_ = false;  // FETCH, MOVE
   bool name_after_to_ = false;    // ROLLBACK
@@ -81,8 +83,10 @@ void Writer::take(const Token& token) {
       keyword = find_keyword(token.text);
       if (fresh_)
         begin_statement(keyword);
-      else if (name_next_ && keyword != Keyword::all && keyword != Keyword::savepoint &&
-               keyword != Keyword::prepare) {
+      else if (name_next_ && stands_before_name(keyword)) {
+        // PREPARE TRANSACTION has a text instead of a name; behind the others it comes.
+        name_next_ = keyword != Keyword::transaction;
+      } else if (name_next_) {
         take_name();
         break;
       }
@@ -147,13 +151,26 @@ void Writer::space() {
 
 void Writer::begin_statement(Keyword first) {
   fresh_ = false;
+  first_ = first;
   folding_ = !sealed_ && folds_literals(first);
   explain_ = first == Keyword::explain;
   sealed_ |= first == Keyword::create;
   name_next_ = first == Keyword::savepoint || first == Keyword::release ||
-               first == Keyword::close || first == Keyword::deallocate || first == Keyword::declare;
+               first == Keyword::close || first == Keyword::deallocate || first == Keyword::declare ||
+               first == Keyword::prepare;
   name_after_from_ = first == Keyword::fetch || first == Keyword::move;
   name_after_to_ = first == Keyword::rollback;
+}
+
+// Where a made-up name is to come, a word that is none: each of these may be a name itself, in other statements.
+bool Writer::stands_before_name(Keyword keyword) const {
+  switch (keyword) {
+    case Keyword::all: return true;  // reserved
+    case Keyword::prepare: return first_ == Keyword::deallocate;
+    case Keyword::savepoint: return first_ == Keyword::release || first_ == Keyword::rollback;
+    case Keyword::transaction: return first_ == Keyword::prepare;
+    default: return false;
+  }
 }
 
 void Writer::take_name() {

@@ -56,6 +56,7 @@ constexpr Row rows[] = {
     {"localtime", Keyword::localtime},
     {"savepoint", Keyword::savepoint},
     {"deallocate", Keyword::deallocate},
+    {"transaction", Keyword::transaction},
     {"current_time", Keyword::current_time},
     {"localtimestamp", Keyword::localtimestamp},
     {"current_timestamp", Keyword::current_timestamp},

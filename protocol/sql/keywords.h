@@ -53,6 +53,7 @@ enum class Keyword : std::uint8_t {
   over,
   position,
   to,
+  transaction,
   uescape,
   using_,
   where,

@@ -1,7 +1,6 @@
 #include "proxy/admin/console.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
@@ -191,18 +190,6 @@ ShowContext Console::context_for(Worker& worker, const std::vector<WorkerFacts>&
   return context;
 }
 
-namespace {
-
-// SHOW QUERY is about one; what is no id fits none.
-std::optional<std::uint64_t> query_asked_for(const Show& table, const std::vector<std::string>& words) {
-  if (&table != &show_query || words.empty()) return std::nullopt;
-  std::uint64_t id = 0;
-  std::from_chars(words[0].data(), words[0].data() + words[0].size(), id, 16);
-  return id;
-}
-
-}  // namespace
-
 Console::Answer Console::show(Order& order) {
   if (!order.command.argument) return {Answer::Kind::refused, ""};
   const std::string name = lower_case(*order.command.argument);
@@ -224,22 +211,24 @@ Console::Answer Console::show(Order& order) {
   const std::vector<std::string>& words = order.command.more;
   if (table->understands ? !table->understands(words) : !words.empty()) return {Answer::Kind::refused, ""};
   const std::uint64_t number = begin_wait(order.worker, order.client);
-  gather<WorkerFacts>(
-      order.worker,
-      [table, query = query_asked_for(*table, words)](Worker& worker) {
-        return collect_facts(worker, table->wants, ~std::size_t{0}, query);
-      },
-      [this, table, words, token = order.client.token, number](Worker& worker,
-                                                        std::vector<WorkerFacts> facts) {
-        ClientSession* client = waiting(worker, token, number);
-        if (!client) return;
-        Buffer answer;
-        ShowContext context = context_for(worker, facts);
-        context.words = words;
-        append_table(answer, table->columns, table->rows(context));
-        compose::ready_for_query(answer);
-        end_wait(worker, *client, answer);
-      });
+  const auto tell = [this, table, words, token = order.client.token, number](Worker& worker, const std::vector<WorkerFacts>& facts) {
+    ClientSession* client = waiting(worker, token, number);
+    if (!client) return;
+    Buffer answer;
+    ShowContext context = context_for(worker, facts);
+    context.words = words;
+    append_table(answer, table->columns, table->rows(context));
+    compose::ready_for_query(answer);
+    end_wait(worker, *client, answer);
+  };
+  if (table->wants == Wants::queries) {
+    Fleet& fleet = order.worker.fleet();
+    collect_queries(fleet, query_question(*table, words), [&fleet, tell, home = order.worker.number()](std::vector<WorkerQueries> found) {
+      fleet.post(home, [tell, facts = facts_of(std::move(found))](Worker& worker) { tell(worker, facts); });
+    });
+  } else {
+    gather<WorkerFacts>(order.worker, [table](Worker& worker) { return collect_facts(worker, table->wants); }, tell);
+  }
   return {Answer::Kind::later, ""};
 }
 

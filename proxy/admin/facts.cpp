@@ -188,6 +188,7 @@ ActivityFacts activity_of(const ClientSession& client, const Worker& worker, con
   }
   const ServerConnection& server = *client.server;
   facts.server_pid = server.facts.backend_pid;
+  facts.server = Worker::server_place(server);
   const std::string_view running = server.clock.running_text();
   const bool idle = !client.in_query;
   facts.state = !idle ? "active" : client.in_transaction ? "idle in transaction" : "idle";
@@ -196,7 +197,7 @@ ActivityFacts activity_of(const ClientSession& client, const Worker& worker, con
   if (!running.empty()) {
     facts.query_id = sql::digest(running, text);
   } else if (const DigestTable* digests = worker.digests()) {
-    if (const auto* last = digests->text(server.last_digest)) text = **last;
+    if (const auto last = digests->text(server.last_digest)) text = *last;
     facts.query_id = digests->id(server.last_digest);
   }
   facts.query = sql::readable(text);
@@ -245,26 +246,16 @@ StatementFacts statement_facts(const Worker& worker) {
 
 }  // namespace
 
-std::vector<DigestRow> with_windows(const DigestTable& digests, const std::vector<std::uint64_t>& ids) {
-  std::vector<DigestRow> rows = digests.copy(ids);
-  for (DigestRow& row : rows) row.windows = digests.windows(row.id, row.database, row.user);
-  return rows;
-}
-
-WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit, std::optional<std::uint64_t> query) {
+WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit) {
   WorkerFacts facts;
   const Calendar calendar(worker);
   facts.counts = count_objects(worker);
   facts.statements = statement_facts(worker);
+  if (const DigestTable* digests = worker.digests()) facts.query_counters = digests->counters();
   if (wants == Wants::activity || wants == Wants::pools_and_activity) facts.activity = activity_of(worker, calendar, limit);
   if (wants == Wants::pools || wants == Wants::pools_and_activity) {
     for (const auto& [key, desk] : worker.desks()) {
       if (!desk->removed) facts.pools.push_back(facts_of(*desk, worker, calendar));
-    }
-  } else if (wants == Wants::queries) {
-    if (const DigestTable* digests = worker.digests()) {
-      facts.queries = query ? with_windows(*digests, {*query}) : digests->copy();
-      facts.query_counters = digests->counters();
     }
   } else if (wants == Wants::slow_queries) {
     if (const SlowRing* slow = worker.slow_statements()) facts.slow = slow->all();

@@ -78,6 +78,7 @@ struct ActivityFacts {
   std::string database, user, who, application_name;
   std::string pool_user;           // as whom its servers log in
   std::uint32_t server_pid = 0;    // 0: it has none
+  std::string server;              // `address:port`
   std::string_view state;          // active, idle in transaction, waiting
   std::string_view wait_reason;    // of those who wait
   Duration lasts{};                // in this state
@@ -96,8 +97,8 @@ struct StatementFacts {
 struct WorkerFacts {
   std::vector<PoolFacts> pools;      // Wants::pools; without those whose database is gone
   std::vector<SocketFacts> sockets;  // Wants::sockets
-  std::vector<DigestRow> queries;               // Wants::queries
-  DigestCounters query_counters;                // Wants::queries
+  std::vector<DigestRow> queries;               // Wants::queries; filled by collect_queries()
+  DigestCounters query_counters;                // in any case
   std::vector<SlowStatement> slow;              // Wants::slow_queries
   std::vector<ActivityFacts> activity;          // Wants::activity
   ObjectCounts counts;               // in any case
@@ -105,9 +106,6 @@ struct WorkerFacts {
 };
 
 // On the worker's thread. `limit`: so many of Wants::activity, those that last longest.
-// `query`: of Wants::queries this one only, with its windows.
-WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit = ~std::size_t{0},
-                          std::optional<std::uint64_t> query = {});
-std::vector<DigestRow> with_windows(const DigestTable& digests, const std::vector<std::uint64_t>& ids);
+WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit = ~std::size_t{0});
 
 }  // namespace pgweir

@@ -15,6 +15,9 @@ constexpr std::array<compose::Column, 5> columns = {{{"database"}, {"user"}, {"t
 
 // A pool this busy still answers most requests without a wait; above it, waits grow fast.
 constexpr double busy_wanted = 0.7;
+// Bursts: so many transactions have waited, and the longest waits were longer than this, though servers are free on average.
+constexpr double bursts_share = 0.02;
+constexpr double bursts_ms = 10;
 // Of clients, for health checks, consoles and those that reconnect.
 constexpr double overhead = 0.1;
 
@@ -55,13 +58,30 @@ void advise_size(std::vector<Row>& rows, const PoolName& name, const Load& load,
   const double busy = static_cast<double>(load.period.xact_us) / 1e6 / seconds_passed;
   const auto wanted = static_cast<std::uint64_t>(std::max(1.0, std::ceil(busy / busy_wanted)));
   const double wait_ms = load.queue.quantile_ms(0.99);
-  std::string figures = fmt::format("{:.1f} transactions/s x {:.2f} ms = {:.2f} servers busy; / {:.1f} = {}; pool_size {}; waits {} with p99 {:.1f} ms",
-                                    per_second, each_ms, busy, busy_wanted, wanted, load.size, load.queue.count(), wait_ms);
+  const double waited = load.total.xacts ? static_cast<double>(load.queue.count()) / static_cast<double>(load.total.xacts) : 0;
+  std::string figures = fmt::format("{:.1f} transactions/s x {:.2f} ms = {:.2f} servers busy; / {:.1f} = {}; pool_size {}; {} waits ({:.1f} % of transactions) with p50 {:.1f} ms, p95 {:.1f} ms, p99 {:.1f} ms",
+                                    per_second, each_ms, busy, busy_wanted, wanted, load.size, load.queue.count(), 100 * waited,
+                                    load.queue.quantile_ms(0.5), load.queue.quantile_ms(0.95), wait_ms);
   std::string advice = "pool_size fits the load";
   if (load.mode == PoolMode::session) advice = "session mode: the pool needs a server for each client at work, whatever the load";
   else if (load.size > 0 && wanted > load.size) advice = fmt::format("raise pool_size to {}, or make transactions shorter", wanted);
+  else if (load.size > 0 && waited > bursts_share && wait_ms > bursts_ms) advice = fmt::format("pool_size fits the mean load but not its bursts, in which clients wait: raise pool_size to {}, or spread them", load.size + (load.size + 3) / 4);
   else if (load.size > 2 * wanted && load.size > 4) advice = fmt::format("pool_size {} would do for this load; fewer servers cost PostgreSQL less", wanted);
   rows.push_back({name.first, name.second, "pool_size", advice, figures});
+}
+
+// Whatever the load: an application's workers x threads are the connections that it has open here, and twice that with some
+// overhead is the most that it could keep busy, in a rolling restart. No pool needs to be larger.
+void cross_check(std::vector<Row>& rows, const PoolName& name, const Load& load) {
+  if (load.clients == 0) return;
+  const auto most = static_cast<std::uint64_t>(std::ceil(static_cast<double>(load.clients) * 2 * (1 + overhead)));
+  std::string advice = "pool_size is below what the clients of now could ever keep busy: sharing pays";
+  if (load.size == 0) advice = fmt::format("pool_size is unlimited: more than {} servers would never be busy", most);
+  else if (load.size > most) advice = fmt::format("pool_size is larger than the clients of now could ever keep busy: {} is enough", most);
+  else if (load.size >= load.clients) advice = "there is a server for each client of now: nobody has to wait, and nothing is shared";
+  rows.push_back({name.first, name.second, "cross-check", advice,
+                  fmt::format("workers x threads = {} client connections; x 2 + {:.0f} % overhead = {}; pool_size {}, {} servers open", load.clients,
+                              overhead * 100, most, load.size, load.open)});
 }
 
 std::string_view setting_of(WaitReason reason) {
@@ -127,6 +147,7 @@ std::vector<Row> rows(const ShowContext& context) {
   std::vector<Row> result;
   for (const auto& [name, load] : loads(context)) {
     advise_size(result, name, load, context.last_period);
+    cross_check(result, name, load);
     advise_limits(result, name, load);
   }
   advise_holders(result, context);

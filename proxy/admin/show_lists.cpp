@@ -78,6 +78,11 @@ std::vector<Row> mem_rows(const ShowContext& context) {
     rows.push_back({kind.name, number(kind.size), number(kind.used), number(0),
                     number(kind.size * kind.used)});
   }
+  // Of these the bytes are known: texts, histograms and the cache of statements are in them.
+  DigestCounters digests;
+  for (const WorkerFacts& worker : context.workers) digests += worker.query_counters;
+  rows.push_back({"query_digests", number(digests.entries ? digests.bytes / digests.entries : 0), number(digests.entries), number(0),
+                  number(digests.bytes)});
   return rows;
 }
 

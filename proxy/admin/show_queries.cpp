@@ -12,36 +12,14 @@ namespace {
 
 using namespace compose::oid;
 
-constexpr std::array<compose::Column, 29> queries_columns = {{
-    {"queryid"},
-    {"database"},
-    {"user"},
-    {"calls", int8},
-    {"total_time_ms", numeric},
-    {"mean_time_ms", numeric},
-    {"min_time_ms", numeric},
-    {"max_time_ms", numeric},
-    {"stddev_time_ms", numeric},
-    {"p50_ms", numeric},
-    {"p95_ms", numeric},
-    {"p99_ms", numeric},
-    {"p999_ms", numeric},
-    {"queue_ms", numeric},
-    {"server_ms", numeric},
-    {"stream_ms", numeric},
-    {"client_ms", numeric},
-    {"idle_in_transaction_ms", numeric},
-    {"max_queue_ms", numeric},
-    {"rows", int8},
-    {"errors", int8},
-    {"last_sqlstate"},
-    {"bytes_in", int8},
-    {"bytes_out", int8},
-    {"first_seen"},
-    {"last_seen"},
-    {"evicted", int8},
-    {"longest_by"},
-    {"query"},
+constexpr std::array<compose::Column, 34> queries_columns = {{
+    {"queryid"}, {"database"}, {"user"}, {"application_name"}, {"calls", int8}, {"total_time_ms", numeric},
+    {"mean_time_ms", numeric}, {"min_time_ms", numeric}, {"max_time_ms", numeric}, {"stddev_time_ms", numeric},
+    {"p50_ms", numeric}, {"p90_ms", numeric}, {"p95_ms", numeric}, {"p99_ms", numeric}, {"p999_ms", numeric},
+    {"queue_ms", numeric}, {"state_ms", numeric}, {"server_ms", numeric}, {"stream_ms", numeric}, {"client_ms", numeric},
+    {"idle_in_transaction_ms", numeric}, {"max_queue_ms", numeric}, {"p99_queue_ms", numeric}, {"rows", int8}, {"errors", int8},
+    {"last_sqlstate"}, {"bytes_in", int8}, {"bytes_out", int8}, {"first_seen"}, {"last_seen"}, {"evicted", int8},
+    {"longest_by"}, {"tags"}, {"query"},
 }};
 constexpr std::size_t rows_default = 100;
 
@@ -98,13 +76,15 @@ std::vector<DigestRow> merged(const ShowContext& context) {
 Row row_of(const DigestRow& row, std::uint64_t evicted) {
   const DigestStats& s = row.stats;
   const auto part = [&](TimePart which) { return ms(s.part(which).total_ms()); };
-  return {id_text(row.id), row.database, row.user, number(s.calls), ms(s.total.total_ms()), ms(s.total.mean_ms()),
-          ms(s.total.min_ms()), ms(s.total.max_ms()), ms(s.total.stddev_ms()), ms(s.total.quantile_ms(0.5)),
-          ms(s.total.quantile_ms(0.95)), ms(s.total.quantile_ms(0.99)), ms(s.total.quantile_ms(0.999)),
-          part(TimePart::queue), part(TimePart::server), part(TimePart::stream), part(TimePart::client),
-          part(TimePart::idle), ms(s.part(TimePart::queue).max_ms()), number(s.rows), number(s.errors),
-          text_or_null(s.last_sqlstate.data()), number(s.bytes_in), number(s.bytes_out), print_time(s.first_seen),
-          print_time(s.last_seen), number(evicted), s.longest.who, sql::readable(*row.text)};
+  return {id_text(row.id), row.database, row.user, text_or_null(row.application), number(s.calls), ms(s.total.total_ms()),
+          ms(s.total.mean_ms()), ms(s.total.min_ms()), ms(s.total.max_ms()), ms(s.total.stddev_ms()),
+          ms(s.total.quantile_ms(0.5)), ms(s.total.quantile_ms(0.9)), ms(s.total.quantile_ms(0.95)),
+          ms(s.total.quantile_ms(0.99)), ms(s.total.quantile_ms(0.999)), part(TimePart::queue), part(TimePart::state),
+          part(TimePart::server), part(TimePart::stream), part(TimePart::client), part(TimePart::idle),
+          ms(s.part(TimePart::queue).max_ms()), ms(s.part(TimePart::queue).quantile_ms(0.99)), number(s.rows),
+          number(s.errors), text_or_null(s.last_sqlstate.data()), number(s.bytes_in), number(s.bytes_out),
+          print_time(s.first_seen), print_time(s.last_seen), number(evicted), s.longest.who, text_or_null(s.longest.tags),
+          sql::readable(*row.text)};
 }
 
 std::vector<Row> queries_rows(const ShowContext& context) {
@@ -142,19 +122,25 @@ void tell(std::vector<Row>& rows, const DigestRow& row) {
   rows.push_back({"query", sql::readable(*row.text)});
   rows.push_back({"database", row.database});
   rows.push_back({"user", row.user});
+  if (!row.application.empty()) rows.push_back({"application_name", row.application});
   rows.push_back({"calls", number(s.calls)});
   rows.push_back({"rows", number(s.rows)});
+  rows.push_back({"bytes_in", number(s.bytes_in)});
+  rows.push_back({"bytes_out", number(s.bytes_out)});
   rows.push_back({"errors", number(s.errors)});
   if (s.errors > 0) rows.push_back({"last_sqlstate", std::string(s.last_sqlstate.data())});
   rows.push_back({"first_seen", print_time(s.first_seen)});
   rows.push_back({"last_seen", print_time(s.last_seen)});
   tell_spread(rows, "time", s.total);
-  constexpr const char* names[] = {"queue", "server", "stream", "client", "idle_in_transaction"};
-  for (std::size_t i = 0; i < time_parts; ++i) tell_spread(rows, names[i], s.parts[i]);
+  for (std::size_t i = 0; i < time_parts; ++i) tell_spread(rows, time_part_names[i], s.parts[i]);
   rows.push_back({"longest", fmt::format("{:.3f} ms at {} by {} on server pid {}",
                                          static_cast<double>(count_us(s.longest.took)) / 1000,
                                          print_time(s.longest.at), s.longest.who, s.longest.server_pid)});
-  const auto& buckets = s.total.histogram().buckets();
+  if (!s.longest.tags.empty()) rows.push_back({"tags of the longest", s.longest.tags});
+  if (!s.longest.statement.empty()) rows.push_back({"statement of the longest", s.longest.statement});
+  if (!s.longest.values.empty()) rows.push_back({"parameters of the longest", s.longest.values});
+  const Histogram histogram = s.total.histogram();
+  const auto& buckets = histogram.buckets();
   for (unsigned i = 0; i < buckets.size(); ++i) {
     if (buckets[i] == 0) continue;
     rows.push_back({fmt::format("calls from {:.3f} ms", static_cast<double>(Histogram::floor_of(i)) / 1000), number(buckets[i])});
@@ -165,10 +151,10 @@ void tell_windows(std::vector<Row>& rows, const DigestRow& row) {
   for (const WindowShare& w : row.windows) {
     const auto part = [&](TimePart which) { return w.parts_ms[static_cast<std::size_t>(which)]; };
     rows.push_back({"window to " + print_time(w.until),
-                    fmt::format("calls {}, mean {:.3f} ms, total {:.3f}, queue {:.3f}, server {:.3f}, stream {:.3f}, client {:.3f}, "
+                    fmt::format("calls {}, mean {:.3f} ms, total {:.3f}, queue {:.3f}, state {:.3f}, server {:.3f}, stream {:.3f}, client {:.3f}, "
                                 "rows {}, errors {}", w.calls, w.total_ms / static_cast<double>(w.calls), w.total_ms,
-                                part(TimePart::queue), part(TimePart::server), part(TimePart::stream), part(TimePart::client),
-                                w.rows, w.errors)});
+                                part(TimePart::queue), part(TimePart::state), part(TimePart::server), part(TimePart::stream),
+                                part(TimePart::client), w.rows, w.errors)});
   }
 }
 
@@ -187,6 +173,29 @@ bool understands_id(std::span<const std::string> words) { return words.size() ==
 DigestTable::Measure query_order(std::string_view word) {
   const auto found = std::find_if(std::begin(orders), std::end(orders), [&](const Order& o) { return o.word == word; });
   return found == std::end(orders) ? nullptr : found->measure;
+}
+
+QueriesQuestion query_question(const Show& table, std::span<const std::string> words) {
+  QueriesQuestion question;
+  if (&table == &show_query) {
+    std::uint64_t id = 0;   // what is no id fits none
+    if (!words.empty()) (void)std::from_chars(words[0].data(), words[0].data() + words[0].size(), id, 16);
+    question.ids = {id};
+    question.windows = true;
+  } else if (const auto request = read_request(words)) {
+    question.by = request->by;
+    question.limit = request->limit;
+  }
+  return question;
+}
+
+std::vector<WorkerFacts> facts_of(std::vector<WorkerQueries> answers) {
+  std::vector<WorkerFacts> facts(answers.size());
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    facts[i].queries = std::move(answers[i].rows);
+    facts[i].query_counters = answers[i].counters;
+  }
+  return facts;
 }
 
 constinit const Show show_queries{"queries", Wants::queries, queries_columns, queries_rows, understands_request};

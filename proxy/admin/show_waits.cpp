@@ -16,9 +16,10 @@ Cell ms(Duration value) { return fmt::format("{:.3f}", static_cast<double>(count
 
 // --- SHOW SLOW_QUERIES: the last first
 
-constexpr std::array<compose::Column, 14> slow_columns = {{
-    {"at"}, {"database"}, {"user"}, {"client"}, {"server_pid", int4}, {"time_ms", numeric}, {"queue_ms", numeric},
-    {"server_ms", numeric}, {"stream_ms", numeric}, {"client_ms", numeric}, {"rows", int8}, {"sqlstate"}, {"queryid"}, {"query"},
+constexpr std::array<compose::Column, 18> slow_columns = {{
+    {"at"}, {"database"}, {"user"}, {"client"}, {"application_name"}, {"server"}, {"server_pid", int4}, {"time_ms", numeric},
+    {"queue_ms", numeric}, {"state_ms", numeric}, {"server_ms", numeric}, {"stream_ms", numeric}, {"client_ms", numeric},
+    {"rows", int8}, {"sqlstate"}, {"tags"}, {"queryid"}, {"query"},
 }};
 
 std::vector<Row> slow_rows(const ShowContext& context) {
@@ -30,10 +31,12 @@ std::vector<Row> slow_rows(const ShowContext& context) {
   if (all.size() > SlowRing::size_max) all.resize(SlowRing::size_max);
   std::vector<Row> rows;
   for (const SlowStatement* slow : all) {
-    rows.push_back({print_time(slow->at), slow->database, slow->user, slow->who, number(slow->server_pid),
-                    ms(slow->queue + slow->server + slow->stream + slow->client), ms(slow->queue), ms(slow->server),
-                    ms(slow->stream), ms(slow->client), number(slow->rows), text_or_null(slow->sqlstate),
-                    fmt::format("{:016x}", slow->id), sql::readable(*slow->text)});
+    const auto part = [&](TimePart which) { return ms(slow->parts[static_cast<std::size_t>(which)]); };
+    rows.push_back({print_time(slow->at), slow->database, slow->user, slow->who, text_or_null(slow->application), slow->server,
+                    number(slow->server_pid), ms(slow->total()), part(TimePart::queue), part(TimePart::state),
+                    part(TimePart::server), part(TimePart::stream), part(TimePart::client), number(slow->rows),
+                    text_or_null(slow->sqlstate), text_or_null(slow->tags), fmt::format("{:016x}", slow->id),
+                    sql::readable(*slow->text)});
   }
   return rows;
 }
@@ -112,8 +115,8 @@ std::vector<Row> waits_rows(const ShowContext& context) {
 
 // --- SHOW ACTIVITY: the longest first
 
-constexpr std::array<compose::Column, 10> activity_columns = {{
-    {"database"}, {"user"}, {"client"}, {"application_name"}, {"server_pid", int4}, {"state"}, {"wait_reason"},
+constexpr std::array<compose::Column, 11> activity_columns = {{
+    {"database"}, {"user"}, {"client"}, {"application_name"}, {"server"}, {"server_pid", int4}, {"state"}, {"wait_reason"},
     {"state_ms", numeric}, {"queryid"}, {"query"},
 }};
 
@@ -126,7 +129,7 @@ std::vector<Row> activity_rows(const ShowContext& context) {
   std::vector<Row> rows;
   for (const ActivityFacts* one : all) {
     rows.push_back({one->database, one->user, one->who, text_or_null(one->application_name),
-                    one->server_pid ? number(one->server_pid) : Cell{}, std::string(one->state),
+                    text_or_null(one->server), one->server_pid ? number(one->server_pid) : Cell{}, std::string(one->state),
                     text_or_null(one->wait_reason), ms(one->lasts),
                     one->query_id ? Cell(fmt::format("{:016x}", one->query_id)) : Cell{}, text_or_null(one->query)});
   }

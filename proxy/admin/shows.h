@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/admin/collect_queries.h"
 #include "proxy/admin/facts.h"
 #include "proxy/admin/table.h"
 
@@ -42,6 +43,9 @@ const Show* find_show(std::string_view name);
 
 // What SHOW QUERIES BY <word> sorts by; null when there is no such word.
 DigestTable::Measure query_order(std::string_view word);
+// What SHOW QUERIES or SHOW QUERY with these words is about, and the answer as the tables take it.
+QueriesQuestion query_question(const Show& table, std::span<const std::string> words);
+std::vector<WorkerFacts> facts_of(std::vector<WorkerQueries> answers);
 
 // A setting of PostgreSQL that drivers ask for and set when they connect.
 struct FakeSetting {

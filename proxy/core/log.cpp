@@ -255,6 +255,13 @@ void write(Level level, std::string_view text, std::string_view members, std::st
   }
 }
 
+void detail(std::string_view text, std::string_view session) {
+  if (format_in_force.load(std::memory_order_relaxed) != Format::postgres) return;
+  session_under_way = true;
+  write(Level::log, fmt::format("{} DETAIL:  {}", session, text));
+  session_under_way = false;
+}
+
 void write(Level level, std::string_view text) {
   if (!enabled(level)) return;
   // Readers take a line that is not PostgreSQL's for the rest of the statement before it.

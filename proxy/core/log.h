@@ -33,6 +33,8 @@ bool enabled(Level level);
 // The same with what other formats want: `members` of the JSON object (`,"user":"me"`), and what PostgreSQL's
 // log_line_prefix would say of a session (`user=me,db=shop,app=,client=`), for log_format=postgres.
 void write(Level level, std::string_view text, std::string_view members, std::string_view session);
+// What belongs to the line before it: for log_format=postgres a DETAIL of that session, else nothing.
+void detail(std::string_view text, std::string_view session);
 // A JSON string, quotes included; bytes that are not UTF-8 are replaced.
 std::string json_string(std::string_view text);
 

@@ -2,3 +2,4 @@
 #include "proxy/net/asio.h"
 
 #include <boost/asio/impl/src.hpp>
+#include <boost/asio/ssl/impl/src.hpp>

@@ -55,6 +55,9 @@ class HttpServer {
   // all addresses. Returns an error text or nothing; after an error it listens nowhere.
   std::string listen(const std::string& host, std::uint16_t port);
   void close_listeners();
+  // TLS with these for all connections to come; both empty: none. Its thread, or before start(). Returns an error text, and
+  // leaves all as it was, when the files are not fit for that.
+  std::string use_tls(const std::string& cert_file, const std::string& key_file);
 
   // Thread-safe.
   void post(std::function<void()> action);

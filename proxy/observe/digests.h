@@ -8,9 +8,11 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -21,28 +23,37 @@ namespace pgweir {
 
 // Where a statement's time goes, in this order. `idle` is the time that a client spends in its
 // transaction after it.
-enum class TimePart : std::uint8_t { queue, server, stream, client, idle };
-inline constexpr std::size_t time_parts = 5;
+enum class TimePart : std::uint8_t { queue, state, server, stream, client, idle };
+inline constexpr std::size_t time_parts = 6;
+inline constexpr std::array<const char*, time_parts> time_part_names = {
+    "queue", "state", "server", "stream", "client", "idle_in_transaction"};
 
 // One run of a statement. The texts live during the call only.
 struct Execution {
   Duration queue{};   // waiting for a server
+  Duration state{};   // its server was given the client's settings
   Duration server{};  // to the first byte of its answer
   Duration stream{};  // to the last, without `client`
   Duration client{};  // the answer stood still because the client did not read
   std::uint64_t rows = 0, bytes_in = 0, bytes_out = 0;
-  std::string_view sqlstate;  // empty: no error
-  std::string_view who;       // `address:port`
+  std::string_view sqlstate;   // empty: no error
+  std::string_view who;        // `address:port`
+  std::string_view statement;  // as it came, for the tags in its comments
+  bool show_values = false;    // a sample may have `statement` and `values` in it
+  std::string_view values;     // of its parameters: `$1 = '42', $2 = NULL`
   std::uint32_t server_pid = 0;
   WallTime at{};  // it ended
-  Duration total() const { return queue + server + stream + client; }
+  Duration total() const { return queue + state + server + stream + client; }
 };
 
 struct DigestSample {  // of the longest run
   std::string who;
+  std::string tags;               // of sqlcommenter and its like: `traceparent='00-...', route='/cart'`
+  std::string statement, values;  // empty unless Execution::show_values
   std::uint32_t server_pid = 0;
   WallTime at{};
   Duration took{};
+  std::size_t bytes() const { return who.capacity() + tags.capacity() + statement.capacity() + values.capacity(); }
 };
 
 struct DigestStats {
@@ -55,6 +66,8 @@ struct DigestStats {
 
   const Spread& part(TimePart which) const { return parts[static_cast<std::size_t>(which)]; }
   DigestStats& operator+=(const DigestStats& other);
+  void reset();  // keeps memory
+  std::size_t bytes() const;
 };
 
 // What a class has added in one window, or in the one under way.
@@ -69,13 +82,17 @@ struct WindowShare {
 struct DigestRow {
   std::uint64_t id = 0;
   std::shared_ptr<const std::string> text;  // normalized; sql::readable() makes it one for people
-  std::string database, user;
+  std::string database, user, application;
   DigestStats stats;
   std::vector<WindowShare> windows;  // where asked for; the oldest first
 };
 
 struct DigestCounters {
   std::uint64_t entries = 0, bytes = 0, evicted = 0;
+  DigestCounters& operator+=(const DigestCounters& other) {
+    entries += other.entries, bytes += other.bytes, evicted += other.evicted;
+    return *this;
+  }
 };
 
 // Owned by a worker, used on its thread. Holds so many entries, and so many bytes, and no more:
@@ -86,8 +103,10 @@ class DigestTable {
   DigestTable(std::size_t entries_max, std::size_t bytes_max);
   ~DigestTable();
 
-  using Origin = std::uint32_t;  // a database and a user
-  Origin origin(const std::string& database, const std::string& user);
+  using Origin = std::uint32_t;  // a database, a user and, where it counts, an application
+  // More names of applications than this are counted as one: clients make them up.
+  static constexpr std::size_t applications_max = 1000;
+  Origin origin(const std::string& database, const std::string& user, const std::string& application = {});
 
   // A statement's entry. Goes stale with eviction and clear(); then what is said of it is dropped.
   struct Ref {
@@ -99,35 +118,53 @@ class DigestTable {
   void add(Ref ref, const Execution& execution);
   void add_idle(Ref ref, Duration idle);
   // Null when the ref is stale. Valid until the next find().
-  const std::shared_ptr<const std::string>* text(Ref ref) const;
+  std::shared_ptr<const std::string> text(Ref ref) const;
   std::uint64_t id(Ref ref) const { return live(ref) ? slots_[ref.slot].id : 0; }
 
   void clear();
   void resize(std::size_t entries_max, std::size_t bytes_max);
-  DigestCounters counters() const { return {used_, bytes_, evicted_}; }
+  DigestCounters counters() const { return {used_, bytes_ + cache_bytes_, evicted_}; }
   std::vector<DigestRow> copy() const;
-  // The ids of those that `measure` ranks first. Looks at all entries and copies none.
+
+  // Reading in slices of so many entries, for a table may be large and its worker has clients to serve. What is evicted
+  // or added in between may be missed.
+  static constexpr std::size_t slice = 1000;
   using Measure = double (*)(const DigestStats&);
-  std::vector<std::uint64_t> top(Measure measure, std::size_t limit) const;
-  // The rows of these; `ids` is sorted.
-  std::vector<DigestRow> copy(const std::vector<std::uint64_t>& ids) const;
+  struct Ranking {  // the ids of those that `measure` ranks first
+    Measure measure;
+    std::size_t limit;
+    std::size_t next = 0;                                   // the slot to go on with
+    std::vector<std::pair<double, std::uint64_t>> ranks = {};  // a heap, the last rank in front
+    std::vector<std::uint64_t> ids() const;                 // the first one first
+  };
+  bool rank(Ranking& ranking) const;  // one slice; true: that was all
+  struct Selection {                  // the rows of these
+    std::vector<std::uint64_t> ids;   // sorted
+    bool windows = false;             // with their history
+    std::size_t next = 0;
+    std::vector<DigestRow> rows = {};
+  };
+  bool select(Selection& selection) const;
 
   // History: windows of this length, which begin where the day's do; the running one is closed when it is over. So
   // many are kept, each with the classes that took the most time in it. A length of 0 forgets them.
   static constexpr std::size_t window_entries_max = 100;
   void turn_window(WallTime now, microseconds length, std::size_t windows_max);
   // What one class has added in each window that it was among the first of, and in the one under way.
-  std::vector<WindowShare> windows(std::uint64_t id, std::string_view database, std::string_view user) const;
+  std::vector<WindowShare> windows(std::uint64_t id, std::string_view database, std::string_view user,
+                                   std::string_view application = {}) const;
 
  private:
   struct Slot {
+    bool used = false;
+    std::uint8_t uses = 0;  // halved each time the clock's hand passes
     std::uint64_t id = 0;
-    std::shared_ptr<const std::string> text;  // null: free
+    std::shared_ptr<std::string> text;
     Origin origin = 0;
     std::uint32_t generation = 0;
-    std::uint8_t uses = 0;  // halved each time the clock's hand passes
-    std::size_t bytes = 0;  // as counted in bytes_
-    WindowShare before;     // what it had when the window under way began
+    std::size_t bytes = 0;           // as counted in bytes_
+    std::uint64_t window = 0;        // the number of the window that `before` stands at the beginning of
+    std::unique_ptr<WindowShare> before;  // null: nothing
     DigestStats stats;
   };
   struct Cached {
@@ -143,37 +180,45 @@ class DigestTable {
     WindowShare share;
   };
   struct Window {
-    WallTime from{}, until{};
-    std::vector<WindowEntry> entries;
+    WallTime from{}, until{};  // until: of the running one nothing
+    std::vector<WindowEntry> entries;  // a heap once it is full, the smallest share in front
   };
   WindowShare share_of(const Slot& slot) const;
-  void close_window(WallTime until);
+  void roll(Slot& slot);
+  void keep(const Slot& slot);
+  std::uint64_t first_window() const { return window_number_ + 1 - windows_.size(); }
+  std::vector<WindowShare> windows(std::uint64_t id, Origin origin) const;
 
   bool live(Ref ref) const {
-    return ref.slot < slots_.size() && slots_[ref.slot].generation == ref.generation &&
-           slots_[ref.slot].text;
+    return ref.slot < slots_.size() && slots_[ref.slot].generation == ref.generation && slots_[ref.slot].used;
   }
   Ref find_class(std::string_view statement, bool cut, Origin origin, WallTime now);
   Ref make(std::uint64_t key, std::uint64_t id, Origin origin, WallTime now);
-  void evict_one();
-  void release(std::uint32_t slot);
+  void evict_one(bool keep_memory);
+  void release(std::uint32_t slot, bool keep_memory);
   void recount(Slot& slot);
+  void take_sample(DigestSample& sample, const Execution& run);
+  DigestRow row_of(const Slot& slot) const;
   std::uint64_t key_of(std::uint64_t id, Origin origin) const;
 
-  std::size_t entries_max_, bytes_max_;
-  std::vector<Slot> slots_;
+  using Keys = std::unordered_multimap<std::uint64_t, std::uint32_t>;
+  std::size_t entries_max_, bytes_max_, cached_max_;
+  std::deque<Slot> slots_;  // that grows without moving them
   std::vector<std::uint32_t> free_;
-  std::unordered_multimap<std::uint64_t, std::uint32_t> by_key_;
+  Keys by_key_;
+  Keys::node_type spare_key_;  // of the one that has made room last
   std::vector<Cached> cache_;
-  std::vector<std::pair<std::string, std::string>> origins_;
+  std::map<std::tuple<std::string, std::string, std::string>, Origin> origins_;
+  std::vector<const std::tuple<std::string, std::string, std::string>*> origin_names_;
   std::string scratch_;  // the normalized text under way
-  std::size_t used_ = 0, bytes_ = 0, hand_ = 0;
+  std::size_t used_ = 0, bytes_ = 0, cache_bytes_ = 0, hand_ = 0;
   std::uint64_t evicted_ = 0;
-  std::deque<Window> windows_;  // closed, the oldest in front
-  WallTime window_from_{}, last_now_{};
+  std::deque<Window> windows_;  // the oldest in front, the running one at the end; empty: there is no history
+  std::uint64_t window_number_ = 0;  // of the running one
+  WallTime last_now_{};
 };
 
-// One row for each digest, database and user, from the rows of several workers.
+// One row for each digest, database, user and application, from the rows of several workers.
 std::vector<DigestRow> merge(std::vector<std::vector<DigestRow>> tables);
 
 }  // namespace pgweir

@@ -19,10 +19,10 @@ std::uint64_t Histogram::floor_of(unsigned bucket) {
   return (4ull + bucket % 4) << (bucket / 4 - 1);
 }
 
-void Histogram::add(std::uint64_t us) {
+void Histogram::add(std::uint64_t us, std::uint32_t times) {
   const unsigned bucket = bucket_of(us);
   if (bucket >= buckets_.size()) buckets_.resize(bucket + 1);
-  ++buckets_[bucket];
+  buckets_[bucket] += times;
 }
 
 Histogram& Histogram::operator+=(const Histogram& other) {
@@ -49,9 +49,24 @@ double Histogram::quantile(double q) const {
   return 0;
 }
 
-void Spread::add(Duration value) {
+bool Spread::add(Duration value) {
   const auto us = static_cast<std::uint64_t>(std::max<std::int64_t>(0, count_us(value)));
-  min_us_ = count_ == 0 ? us : std::min(min_us_, us);
+  if (count_ == 0) {
+    min_us_ = max_us_ = total_us_ = us;
+    mean_ = static_cast<double>(us);
+    count_ = 1;
+    return false;
+  }
+  const std::size_t before = bytes();
+  if (uniform()) {
+    if (us == min_us_) {
+      ++count_;
+      total_us_ += us;
+      return false;
+    }
+    histogram_.add(min_us_, static_cast<std::uint32_t>(count_));
+  }
+  min_us_ = std::min(min_us_, us);
   max_us_ = std::max(max_us_, us);
   ++count_;
   total_us_ += us;
@@ -59,6 +74,20 @@ void Spread::add(Duration value) {
   mean_ += off / static_cast<double>(count_);
   squares_ += off * (static_cast<double>(us) - mean_);
   histogram_.add(us);
+  return bytes() != before;
+}
+
+void Spread::reset() {
+  count_ = total_us_ = min_us_ = max_us_ = 0;
+  mean_ = squares_ = 0;
+  histogram_.reset();
+}
+
+Histogram Spread::histogram() const {
+  if (!uniform() || count_ == 0) return histogram_;
+  Histogram made;
+  made.add(min_us_, static_cast<std::uint32_t>(count_));
+  return made;
 }
 
 // Chan's formula for the squares of two sets.
@@ -67,13 +96,16 @@ Spread& Spread::operator+=(const Spread& other) {
   if (count_ == 0) return *this = other;
   const auto mine = static_cast<double>(count_), theirs = static_cast<double>(other.count_);
   const double apart = other.mean_ - mean_;
+  if (!uniform() || !other.uniform() || min_us_ != other.min_us_) {
+    histogram_ = histogram();
+    histogram_ += other.histogram();
+  }
   squares_ += other.squares_ + apart * apart * mine * theirs / (mine + theirs);
   mean_ += apart * theirs / (mine + theirs);
   count_ += other.count_;
   total_us_ += other.total_us_;
   min_us_ = std::min(min_us_, other.min_us_);
   max_us_ = std::max(max_us_, other.max_us_);
-  histogram_ += other.histogram_;
   return *this;
 }
 
@@ -82,7 +114,8 @@ double Spread::stddev_ms() const {
 }
 
 double Spread::quantile_ms(double q) const {
-  return count_ == 0 ? 0 : std::clamp(histogram_.quantile(q) / 1000, min_ms(), max_ms());
+  if (uniform()) return min_ms();
+  return std::clamp(histogram_.quantile(q) / 1000, min_ms(), max_ms());
 }
 
 }  // namespace pgweir

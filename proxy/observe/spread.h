@@ -17,7 +17,9 @@ class Histogram {
   // The smallest value of a bucket.
   static std::uint64_t floor_of(unsigned bucket);
 
-  void add(std::uint64_t us);
+  void add(std::uint64_t us, std::uint32_t times = 1);
+  // Forgets all values and keeps the memory.
+  void reset() { buckets_.clear(); }
   Histogram& operator+=(const Histogram& other);
   // The value below which a share `q` (0 to 1) of all values lies, in microseconds; 0 when there
   // are none.
@@ -30,9 +32,12 @@ class Histogram {
   std::vector<std::uint32_t> buckets_;
 };
 
+// As long as all values are the same - a client that never waits - there is no histogram, and nothing is computed.
 class Spread {
  public:
-  void add(Duration value);
+  // True: bytes() has changed.
+  bool add(Duration value);
+  void reset();  // keeps the memory
   Spread& operator+=(const Spread& other);
 
   std::uint64_t count() const { return count_; }
@@ -43,13 +48,15 @@ class Spread {
   double stddev_ms() const;
   // Between min_ms() and max_ms().
   double quantile_ms(double q) const;
-  const Histogram& histogram() const { return histogram_; }
+  Histogram histogram() const;
   std::size_t bytes() const { return histogram_.bytes(); }
 
  private:
+  bool uniform() const { return min_us_ == max_us_; }
+
   std::uint64_t count_ = 0, total_us_ = 0, min_us_ = 0, max_us_ = 0;
   double mean_ = 0, squares_ = 0;  // Welford's, in microseconds
-  Histogram histogram_;
+  Histogram histogram_;            // empty while uniform()
 };
 
 }  // namespace pgweir

@@ -68,6 +68,7 @@ struct Tally {
   std::array<std::uint64_t, reasons> client_closes{}, server_closes{};
   ErrorCounts errors;
   Ladder login;  // of clients: from connecting to being in
+  Ladder client_tls, server_tls;  // handshakes that succeeded
   std::uint64_t failed_logins = 0;
 
   Tally& operator+=(const Tally& other) {
@@ -75,6 +76,7 @@ struct Tally {
       client_closes[i] += other.client_closes[i];
       server_closes[i] += other.server_closes[i];
     }
+    client_tls += other.client_tls, server_tls += other.server_tls;
     errors += other.errors, login += other.login, failed_logins += other.failed_logins;
     return *this;
   }

@@ -53,9 +53,16 @@ struct SlowStatement {
   WallTime at{};
   std::uint64_t id = 0;  // its digest
   std::shared_ptr<const std::string> text;
-  std::string database, user, who, sqlstate;
+  std::string database, user, who, application, sqlstate;
+  std::string tags;            // of its comments
+  std::string server;          // `address:port`
   std::uint32_t server_pid = 0;
-  Duration queue{}, server{}, stream{}, client{};
+  std::array<Duration, time_parts> parts{};  // no time idle is known yet
+  Duration total() const {
+    Duration sum{};
+    for (const Duration part : parts) sum += part;
+    return sum;
+  }
   std::uint64_t rows = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "protocol/backend.h"
+#include "protocol/bind_values.h"
 #include "protocol/frontend.h"
 
 namespace pgweir::policy {
@@ -37,7 +38,7 @@ void StatementClock::on_request(const Piece& piece, TimePoint now) {
   switch (piece.tag) {
     case 'Q':
       end_batch();
-      begin(start_query(piece.body()), 'Q', now);
+      begin({start_query(piece.body()), no_slot}, 'Q', now);
       end_batch();
       break;
     case 'P':
@@ -54,7 +55,7 @@ void StatementClock::on_request(const Piece& piece, TimePoint now) {
       break;
     case 'F':
       end_batch();
-      begin(start_function_call(piece.body()), 'F', now);
+      begin({start_function_call(piece.body()), no_slot}, 'F', now);
       end_batch();
       break;
     case 'S':
@@ -110,7 +111,10 @@ void StatementClock::start_parse(Bytes body) {
   const Slot slot = new_text(view->statement);
   add_text(slot, as_bytes(view->sql));
   Slot* place = view->statement.empty() ? &unnamed_statement_ : nullptr;
-  if (!place) place = &statements_.try_emplace(std::string(view->statement), no_slot).first->second;
+  if (!place) {
+    if (statements_.size() >= names_max) forget_statements();
+    place = &statements_.try_emplace(std::string(view->statement), no_slot).first->second;
+  }
   let_go(*place);
   *place = slot;
   hold(slot);
@@ -125,52 +129,84 @@ void StatementClock::on_bind(Bytes body) {
     auto found = statements_.find(view->statement);
     slot = found == statements_.end() ? no_slot : found->second;
   }
-  bind_slot(view->portal, slot);
+  bind_slot(view->portal, slot, body.subspan(view->statement_end));
 }
 
-void StatementClock::on_bind(std::string_view portal, std::string_view name, std::string_view sql) {
+void StatementClock::on_bind(std::string_view portal, std::string_view name, std::string_view sql, Bytes values) {
   const Slot slot = new_text(name);
   add_text(slot, as_bytes(sql));
   incoming_ = no_slot;
-  bind_slot(portal, slot);
+  bind_slot(portal, slot, values);
 }
 
-void StatementClock::bind_slot(std::string_view portal, Slot slot) {
-  Slot* place = portal.empty() ? &unnamed_portal_ : nullptr;
-  if (!place) place = &portals_.try_emplace(std::string(portal), no_slot).first->second;
+void StatementClock::bind_slot(std::string_view portal, Slot slot, Bytes values) {
+  Portal* place = portal.empty() ? &unnamed_portal_ : nullptr;
+  if (!place) {
+    if (portals_.size() >= names_max) forget_portals();
+    place = &portals_.try_emplace(std::string(portal)).first->second;
+  }
   hold(slot);
-  let_go(*place);
-  *place = slot;
+  unbind(*place);
+  place->text = slot;
+  if (value_bytes_ == 0) return;
+  const std::size_t each = value_bytes_ < 0 ? text_bytes_max : static_cast<std::size_t>(value_bytes_);
+  place->values = new_text({});
+  add_text(place->values, as_bytes(describe_values(values, each, text_bytes_max)));
+  hold(place->values);
+}
+
+void StatementClock::unbind(Portal& portal) {
+  let_go(portal.text);
+  let_go(portal.values);
+  portal = {};
 }
 
 void StatementClock::close(Bytes body) {
   const auto view = read_close(body);
   if (!view || view->name.empty()) return;
-  auto& names = view->kind == 'S' ? statements_ : portals_;
-  const auto found = names.find(view->name);
-  if (found == names.end()) return;
+  if (view->kind == 'S') return forget_statement(view->name);
+  const auto found = portals_.find(view->name);
+  if (found == portals_.end()) return;
+  unbind(found->second);
+  portals_.erase(found);
+}
+
+void StatementClock::forget_statement(std::string_view name) {
+  const auto found = statements_.find(name);
+  if (found == statements_.end()) return;
   let_go(found->second);
-  names.erase(found);
+  statements_.erase(found);
+}
+
+void StatementClock::forget_statements() {
+  for (auto& [name, slot] : statements_) let_go(slot);
+  statements_.clear();
+}
+
+void StatementClock::forget_portals() {
+  for (auto& [name, portal] : portals_) unbind(portal);
+  portals_.clear();
 }
 
 void StatementClock::on_execute(Bytes body, TimePoint now) {
   const auto view = read_execute(body);
-  Slot slot = unnamed_portal_;
+  Portal portal = unnamed_portal_;
   if (view && !view->portal.empty()) {
     auto found = portals_.find(view->portal);
-    slot = found == portals_.end() ? no_slot : found->second;
+    portal = found == portals_.end() ? Portal{} : found->second;
   }
   ++executed_;
-  begin(slot, 'E', now);
+  begin(portal, 'E', now);
 }
 
-void StatementClock::begin(Slot slot, char tag, TimePoint now) {
+void StatementClock::begin(Portal portal, char tag, TimePoint now) {
   if (head_ >= compact_at && head_ * 2 >= running_.size()) {
     running_.erase(running_.begin(), running_.begin() + static_cast<std::ptrdiff_t>(head_));
     head_ = 0;
   }
-  hold(slot);
-  running_.push_back({slot, tag, group_, now, std::exchange(pending_in_, 0)});
+  hold(portal.text);
+  hold(portal.values);
+  running_.push_back({portal.text, portal.values, tag, group_, now, std::exchange(pending_in_, 0)});
 }
 
 void StatementClock::on_reply(char tag, std::size_t bytes, Bytes body, TimePoint now) {
@@ -206,6 +242,7 @@ StatementClock::Finished StatementClock::finished(const Running& first, TimePoin
   Finished done;
   done.name = name_of(first);
   done.text = text_of(first);
+  if (first.values != no_slot) done.values = texts_[first.values].sql;
   done.simple = first.tag == 'Q';
   done.function_call = first.tag == 'F';
   done.shared = sharers;
@@ -264,6 +301,7 @@ void StatementClock::let_go(Slot slot) {
 void StatementClock::drop(unsigned count) {
   for (; count > 0 && !running_.empty(); --count) {
     let_go(running_[head_].slot);
+    let_go(running_[head_].values);
     if (++head_ == running_.size()) {
       running_.clear();
       head_ = 0;
@@ -273,13 +311,11 @@ void StatementClock::drop(unsigned count) {
 
 void StatementClock::forget() {
   drop(static_cast<unsigned>(running_.size() - head_));
-  for (auto& [name, slot] : statements_) let_go(slot);
-  for (auto& [name, slot] : portals_) let_go(slot);
-  statements_.clear();
-  portals_.clear();
+  forget_statements();
+  forget_portals();
   let_go(unnamed_statement_);
-  let_go(unnamed_portal_);
-  unnamed_statement_ = unnamed_portal_ = incoming_ = no_slot;
+  unbind(unnamed_portal_);
+  unnamed_statement_ = incoming_ = no_slot;
   last_end_ = {};
   executed_ = 0;
   pending_in_ = 0;

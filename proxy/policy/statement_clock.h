@@ -28,6 +28,8 @@ class StatementClock {
   // Texts of named statements are kept whole up to so many bytes in all, and shortened beyond.
   static constexpr std::size_t kept_bytes_max = 4 * 1024 * 1024;
   static constexpr std::size_t short_text_bytes = 256;
+  // Of more named statements than this the texts are forgotten: names that a client has given up in SQL, or never closed.
+  static constexpr std::size_t names_max = 10'000;
   // Every execution at the beginning of a batch is timed for itself; further on, only where the statement changes,
   // and each so many of one statement.
   static constexpr std::uint32_t alone_max = 32;
@@ -35,6 +37,7 @@ class StatementClock {
   struct Finished {
     std::string_view name;          // of the prepared statement; empty: unnamed, or a simple query
     std::string_view text;
+    std::string_view values;        // of the parameters: `$1 = '42', $2 = NULL`; empty unless show_values() wants them
     bool simple = false;            // came as a Query
     bool function_call = false;
     unsigned shared = 1;            // took is the mean of so many executions that are answered together
@@ -53,8 +56,15 @@ class StatementClock {
   bool wants_flush(const Piece& next) const;
   // A Flush of the pooler's own goes out.
   void on_flush() { ++group_; }
-  // A Bind of a statement whose text is not known from this server's own requests.
-  void on_bind(std::string_view portal, std::string_view name, std::string_view sql);
+  // A Bind of a statement whose text is not known from this server's own requests. `values`: what follows the names.
+  void on_bind(std::string_view portal, std::string_view name, std::string_view sql, Bytes values);
+  // Of each value so many bytes are kept; 0: none, -1: all (within text_bytes_max).
+  void show_values(int bytes_each) { value_bytes_ = bytes_each; }
+  // What SQL has done to names of statements: DEALLOCATE name, DEALLOCATE ALL or DISCARD ALL.
+  void forget_statement(std::string_view name);
+  void forget_statements();
+  // Nothing is owed any more, and no transaction is open: no portal is left.
+  void forget_portals();
   // A reply's first piece with its body; `bytes` is the size of the whole message.
   void on_reply(char tag, std::size_t bytes, Bytes body, TimePoint now);
   // The client has not read for so long.
@@ -71,6 +81,8 @@ class StatementClock {
     reply_ = {};
     drop(count);
   }
+  // Names of statements and portals that are known.
+  std::size_t names() const { return statements_.size() + portals_.size(); }
   // Statements sent and not yet over.
   std::size_t in_flight() const { return running_.size() - head_; }
   // The server has left its client (or a batch was given up): nothing is running, no name is known.
@@ -91,8 +103,13 @@ class StatementClock {
     std::uint32_t users = 0;
     std::uint32_t next_spare = no_slot;
   };
+  struct Portal {
+    Slot text = no_slot;
+    Slot values = no_slot;          // its `sql` is them
+  };
   struct Running {
     Slot slot;
+    Slot values;
     char tag;                       // of its message
     std::uint32_t group;            // those of one group may be answered together
     TimePoint sent_at;
@@ -113,7 +130,8 @@ class StatementClock {
   void on_bind(Bytes body);
   void on_execute(Bytes body, TimePoint now);
   void end_batch();
-  void bind_slot(std::string_view portal, Slot slot);
+  void bind_slot(std::string_view portal, Slot slot, Bytes values);
+  void unbind(Portal& portal);
   Slot new_text(std::string_view name);
   void add_text(Slot slot, Bytes more);
   void hold(Slot slot);
@@ -123,7 +141,7 @@ class StatementClock {
   std::string_view text_of(const Running& r) const { return r.slot == no_slot ? std::string_view{} : std::string_view(texts_[r.slot].sql); }
   unsigned sharers() const;
   Finished finished(const Running& first, TimePoint now, unsigned sharers) const;
-  void begin(Slot slot, char tag, TimePoint now);
+  void begin(Portal portal, char tag, TimePoint now);
 
   std::vector<Text> texts_;
   Slot spare_ = no_slot;                     // the first of those that nobody uses
@@ -132,9 +150,10 @@ class StatementClock {
   std::size_t head_ = 0;
   Slot incoming_ = no_slot;                  // whose text is still arriving
   Slot unnamed_statement_ = no_slot;
-  Slot unnamed_portal_ = no_slot;
+  Portal unnamed_portal_;
   std::map<std::string, Slot, std::less<>> statements_;
-  std::map<std::string, Slot, std::less<>> portals_;
+  std::map<std::string, Portal, std::less<>> portals_;
+  int value_bytes_ = 0;
   TimePoint last_end_{};
   std::uint32_t group_ = 0;                  // goes up with each Flush, Sync and Query
   std::uint32_t executed_ = 0;               // in the batch under way

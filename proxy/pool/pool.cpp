@@ -56,7 +56,7 @@ PooledServer* Pool::longest_idle() const {
 
 void Pool::enqueue(Waiter& waiter, TimePoint now) {
   waiter.since = now;
-  waiter.notified = false;
+  waiter.notified = waiter.explained = false;
   waiters_.push_back(waiter);
 }
 

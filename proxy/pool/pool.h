@@ -42,6 +42,7 @@ struct Waiter {
   void* session = nullptr;                 // the ClientSession, or the AuthLookup
   TimePoint since{};
   bool notified = false;                   // has had the NOTICE of query_wait_notify
+  bool explained = false;                  // its last words are being made
   bool errand = false;                     // of the pooler's own: `session` is an AuthLookup
 };
 

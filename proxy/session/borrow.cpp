@@ -70,6 +70,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   client.server = &server;
   server.statements.unnamed_is_the_clients = false;
   client.phase = ClientPhase::leasing;
+  start_clock(server);
   log_client(log::Level::debug, client, "gets server S-{}, waited {} us", static_cast<const void*>(&server),
              count_us(client.last_wait));
   if (!give_settings(server, policy::difference(shared_.tracked, client.parameters, server.facts.parameters))) {
@@ -111,6 +112,7 @@ void Worker::unlink(ServerConnection& server) {
   server.touch.reset();
   client.pin = PinReason::none;
   server.clock.forget();
+  server.sql_texts.reset();
   server.assumptions.forget();
   server.sql.forget();
   server.touching = server.may_repeat = server.repeating = client.stalled = client.repeated = false;

@@ -55,6 +55,12 @@ struct ConsoleState {
   std::uint64_t waiting_for = 0; // number of the command it waits for (PAUSE, WAIT_CLOSE), 0 = none
 };
 
+// Where a client's statements are counted when applications count; asked for anew when its parameters are others.
+struct DigestPlace {
+  policy::SharedParameters of;
+  std::uint32_t origin = Route::no_origin;
+};
+
 struct ClientSession {
   ClientSession();
   ~ClientSession();
@@ -93,13 +99,16 @@ struct ClientSession {
   Outbox outbox;
   policy::SharedParameters parameters;         // what the client believes
   policy::ClientStatements statements;
+  DigestPlace digest_place;
   policy::SharedSettings settings;             // what it has set for its session beyond the parameters
 
   TimePoint connected_at{};
   TimePoint request_at{};        // the last request began
   TimePoint query_since{}, xact_since{};
   TimePoint idle_since{};        // no lease since; idle in transaction since
+  TimePoint held_since{};
   Duration last_wait{};          // the latest wait for a server
+  Duration last_state{};         // ... and for its settings to be on it; both until its statement is over
 
   PoolDesk* desk() const { return route ? route->desk : nullptr; }
   bool logged_in() const { return phase >= ClientPhase::idle && phase <= ClientPhase::console; }

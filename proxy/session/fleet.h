@@ -17,6 +17,7 @@ namespace pgweir {
 class Ledger;
 struct ClientSession;
 class Worker;
+class ProofPort;
 using Task = std::function<void(Worker&)>;
 
 // The other workers, and the process. Thread-safe.

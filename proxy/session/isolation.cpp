@@ -211,6 +211,7 @@ void Worker::on_looked(ServerConnection& server) {
   server.told = {};
   pin(server, reason);
   client.phase = ClientPhase::leasing;
+  if (client.held) client.last_state += loop_.now() - client.held_since;
   // Behind the answer the server may have announced its end, which the client has read.
   if (server.said_fatal) return end_client(client, CloseReason::server_said_fatal);
   if (reason == PinReason::none) give_back(server);

@@ -185,7 +185,7 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
     if (unnamed && unnamed->shared) {
       const StatementRef shared = unnamed;
       if (!bind_to(client, piece, *view, shared, run)) return Verdict::end;
-      server.clock.on_bind(view->portal, {}, shared->text->sql());
+      note_bind_text(server, piece, *view, {}, shared->text->sql());
       return Verdict::replace;
     }
     if (!server.statements.unnamed_is_the_clients) {
@@ -207,7 +207,7 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
   ++client.desk()->stats.binds;
   if (!bind_to(client, piece, *view, statement, run)) return Verdict::end;
   server.touching |= statement->text->touches_statements;
-  server.clock.on_bind(view->portal, view->statement, statement->text->sql());
+  note_bind_text(server, piece, *view, view->statement, statement->text->sql());
   return Verdict::replace;
 }
 

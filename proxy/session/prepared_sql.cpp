@@ -43,7 +43,7 @@ bool Worker::judge_sql(ClientSession& client, const Piece& piece, std::string_vi
   server.assumptions.on_boundary();
   if (!say(client, run, plan.text.size() + 16, [&](Buffer& out) { compose::query(out, plan.text); })) return true;
   server.talk.on_request('Q', For::client, note);
-  server.clock.on_request(piece, loop_.now());
+  if (server.timed) server.clock.on_request(piece, loop_.now());
   ++statement_counters_.sql_rewrites;
   server.touching = server.sql.query_under_way = true;
   server.sql.edits = std::move(plan.edits);
@@ -125,7 +125,7 @@ bool Worker::bind_verb(ClientSession& client, const Piece& piece, const BindView
     return true;
   }
   ServerConnection& server = *client.server;
-  server.clock.on_bind(view.portal, view.statement, statement->text->sql());
+  note_bind_text(server, piece, view, view.statement, statement->text->sql());
   server.touching |= portal.verb != Verb::execute || portal.about->text->touches_statements;
   server.sql.portals.push_back(std::move(portal));
   return true;

@@ -40,7 +40,7 @@ void Worker::from_client(ClientSession& client, Bytes input) {
     batch.add(*piece, verdict == Verdict::swallow);
     if (verdict == Verdict::swallow) continue;
     if (verdict == Verdict::forward) {
-      client.server->clock.on_request(*piece, now);
+      if (client.server->timed) client.server->clock.on_request(*piece, now);
       if (!add(client, run, piece->bytes)) return;
     }
     client.server->request_cut = !piece->ends;
@@ -108,9 +108,11 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
     const Verdict verdict = judge_without_server(client, piece);
     if (verdict != Verdict::forward) return verdict;
   }
-  if (times_statements() && client.server->clock.wants_flush(piece)) {
+  ServerConnection& server = *client.server;
+  if (server.timed != times_statements() && server.talk.nothing_owed()) start_clock(server);
+  if (server.timed && server.clock.wants_flush(piece)) {
     if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) return Verdict::end;
-    client.server->clock.on_flush();
+    server.clock.on_flush();
   }
   if (isolates(*client.desk())) note_session(client, piece);
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
@@ -153,7 +155,7 @@ void Worker::note_request(ClientSession& client, TimePoint now) {
   PoolStats& stats = client.desk()->stats;
   client.server->request_at = now;
   if (!client.in_query) {
-    if (watch_ && client.in_transaction) watch_->digests.add_idle(client.server->last_digest, now - client.idle_since);
+    note_idle(client, now);
     client.in_query = true;
     client.query_since = client.request_at = now;
     ++stats.queries;
@@ -167,7 +169,10 @@ void Worker::note_request(ClientSession& client, TimePoint now) {
 
 void Worker::hold(ClientSession& client, Bytes bytes) {
   if (bytes.empty()) return;
-  if (!client.held) client.held = spare_buffers_.take();
+  if (!client.held) {
+    client.held = spare_buffers_.take();
+    client.held_since = loop_.now();
+  }
   append(*client.held, bytes);
   update_reading(client);
 }
@@ -280,7 +285,7 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
       break;
   }
   if (server.talk.has_news() && !settle_assumptions(server)) return false;
-  if (watch_ && !server.swallowing) server.clock.on_reply(piece.tag, piece.length + 1, body, loop_.now());
+  if (server.timed && !server.swallowing) server.clock.on_reply(piece.tag, piece.length + 1, body, loop_.now());
   if (verdict.statements > 0) on_statement_over(server, verdict.statements);
   return true;
 }
@@ -355,6 +360,7 @@ bool Worker::on_ready(ServerConnection& server) {
     server.desk->times.query.add(now - client.query_since);
   }
   client.idle_since = now;
+  if (idle && server.timed) server.clock.forget_portals();
   if (client.in_transaction && idle) {
     client.in_transaction = false;
     stats.xact_us += static_cast<std::uint64_t>(count_us(now - client.xact_since));

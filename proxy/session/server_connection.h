@@ -12,6 +12,7 @@
 #include "proxy/policy/parameters.h"
 #include "proxy/policy/prepared/assumptions.h"
 #include "proxy/policy/prepared/sql_in_flight.h"
+#include "proxy/policy/prepared/sql_texts.h"
 #include "proxy/policy/session_settings.h"
 #include "proxy/policy/statement_clock.h"
 #include "proxy/pool/pool.h"
@@ -75,6 +76,8 @@ struct ServerConnection {
   std::unique_ptr<ServerLogin> login;          // until it is logged in
   Conversation talk;
   policy::StatementClock clock;
+  bool timed = false;                          // the clock is told of requests
+  std::unique_ptr<policy::SqlTexts> sql_texts; // of PREPAREs, where nobody follows the names; null: there were none
   policy::ServerStatements statements;
   policy::Assumptions assumptions;
   std::string names_in_flight;                 // what the client calls the statements of requests under way

@@ -208,6 +208,7 @@ void Worker::on_job_done(ServerConnection& server) {
       client.parameters = server.facts.parameters;
       if (isolates(*server.desk)) server.facts.settings = client.settings;
       client.phase = ClientPhase::leasing;
+      client.last_state += loop_.now() - server.request_at;
       return feed_held(client);
     }
     case ServerJob::look:

@@ -60,11 +60,7 @@ void Worker::sweep_idle_clients(TimePoint now) {
 
 void Worker::sweep_waiters(PoolDesk& desk, TimePoint now) {
   const seconds notify{config_->globals.query_wait_notify};
-  std::string words;                           // the same for all who hear of it in this sweep
-  const auto detail = [&]() -> const std::string& {
-    if (words.empty()) words = wait_detail(desk);
-    return words;
-  };
+  std::vector<Token> to_notify, to_end;
   WaiterList& waiters = desk.pool.waiters();
   for (Waiter* waiter = waiters.front(); waiter;) {
     Waiter* next = waiters.after(*waiter);
@@ -77,20 +73,18 @@ void Worker::sweep_waiters(PoolDesk& desk, TimePoint now) {
     auto& client = *static_cast<ClientSession*>(waiter->session);
     if (notify > seconds{0} && now - waiter->since > notify && !waiter->notified) {
       waiter->notified = true;
-      Buffer notice;
-      compose::notice_response(notice, "NOTICE", "00000",
-                               "No server connection available in postgres backend, client being queued", detail());
-      tell(client, notice);
+      to_notify.push_back(client.token);
     }
     if (expired(waiter->since, client.route->limits.query_wait_timeout, now)) {
-      farewell_detail_ = detail();
-      end_client(client, CloseReason::query_wait_timeout);
-      farewell_detail_.clear();
+      // Who has been asked about for a tick in vain is not waited for.
+      if (std::exchange(waiter->explained, true)) end_client(client, CloseReason::query_wait_timeout);
+      else to_end.push_back(client.token);
     } else if (expired(waiter->since, desk.pool.settings.query_timeout, now)) {
       end_client(client, CloseReason::query_timeout_waiting);
     }
     waiter = next;
   }
+  if (!to_notify.empty() || !to_end.empty()) explain_waits(desk, std::move(to_notify), std::move(to_end));
 }
 
 // Clients in login that wait for a cold pool's first server.

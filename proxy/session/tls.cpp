@@ -30,6 +30,7 @@ bool wants_tls(const ServerConnection& server, SslMode mode) {
 void Worker::begin_client_tls(ClientSession& client, Bytes received) {
   if (client.phase == ClientPhase::leaving) return;
   client.tls = true;
+  client.request_at = loop_.now();
   TlsStart start;
   start.received = received;
   // Words of ours that had not left before the handshake would be taken for a part of it.
@@ -37,10 +38,14 @@ void Worker::begin_client_tls(ClientSession& client, Bytes received) {
 }
 
 void Worker::on_secured(Token token) {
-  if (token.kind == Token::Kind::server) {
+  if (token.kind == Token::Kind::client) {
+    const ClientSession* client = clients_.find(token);
+    if (client && client->login) tally_.client_tls.add(loop_.now() - client->request_at);
+  } else if (token.kind == Token::Kind::server) {
     ServerConnection* server = servers_.find(token);
     if (!server || server->state() == ServerState::leaving || !server->login) return;
     server->facts.tls = ServerTls::on;
+    tally_.server_tls.add(loop_.now() - server->request_at);
     const TlsFacts facts = server->stream->tls_facts();
     if (config_->globals.log_connections) {
       log_server(log::Level::log, *server, "SSL established: {}", facts.info);
@@ -75,6 +80,7 @@ void Worker::start_login(ServerConnection& server) {
 
 void Worker::begin_server_tls(ServerConnection& server, bool direct) {
   server.facts.tls = ServerTls::handshake;
+  server.request_at = loop_.now();
   TlsStart start;
   start.role = TlsRole::client;
   start.host = server.facts.address.host;

@@ -214,6 +214,7 @@ void Worker::release_for_leaving(ClientSession& client) {
   if (desk && client.logged_in()) --desk->pool.clients;
   if (!client.server) return;
   ServerConnection& server = *client.server;
+  note_idle(client, loop_.now());
   const bool whole = !server.request_cut && server.outbox.empty() && !server.said_fatal && !server.framer.failed() && server.framer.between_messages();
   if (client.phase == ClientPhase::leasing && whole && policy::reusable_without_client(server.talk)) {
     return server.touch || client.pin != PinReason::none ? clean_session(server) : give_back(server);

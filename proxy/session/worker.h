@@ -98,6 +98,7 @@ class Worker final : public LoopEvents, private WorkerState {
   std::vector<std::string> disabled_databases() const;
   const SlowRing* slow_statements() const { return watch_ ? &watch_->slow : nullptr; }
   WaitReason wait_reason(const PoolDesk& desk) const;   // of those who wait in it now
+  static std::string server_place(const ServerConnection& server);   // `address:port`
   void reset_queries();                        // forgets what SHOW QUERIES, SLOW_QUERIES and WAITS tell
   std::size_t ordinary_clients() const;        // without console clients
   void end_all();                              // closes everything, tells nobody
@@ -278,16 +279,28 @@ class Worker final : public LoopEvents, private WorkerState {
   // --- watch.cpp
   void settle_watch();                         // as query_digests says
   bool times_statements() const;
+  void start_clock(ServerConnection& server);
+  void note_bind_text(ServerConnection& server, const Piece& piece, const BindView& view, std::string_view name, std::string_view sql);
   void on_statement_over(ServerConnection& server, unsigned count);
-  void note_statement(ServerConnection& server, ClientSession& client, const policy::StatementClock::Finished& done);
+  static std::string_view executed_text(ServerConnection& server, const policy::StatementClock::Finished& done);
+  void note_statement(ServerConnection& server, ClientSession& client, const policy::StatementClock::Finished& done,
+                      std::string_view text);
+  DigestTable::Origin digest_origin(ClientSession& client);
+  void note_idle(const ClientSession& client, TimePoint now);
   void close_window_if_over();
   void note_slow(const ServerConnection& server, const ClientSession& client, const Execution& run);
   void note_wait(const ClientSession& client, bool served);
-  std::string wait_detail(const PoolDesk& desk);   // wait_detail.cpp
+  // --- wait_detail.cpp
+  struct Holders;
+  struct WaitRound;
+  Holders holders_of(const WaitRound& round) const;
+  void explain_waits(const PoolDesk& desk, std::vector<Token> to_notify, std::vector<Token> to_end);
+  void tell_explained(const WaitRound& round);
+  std::string application_of(const ClientSession& client) const;
   // --- slow_log.cpp
   bool wants_log(Duration took);
   void log_statement(const ServerConnection& server, const ClientSession& client,
-                     const policy::StatementClock::Finished& done);
+                     const policy::StatementClock::Finished& done, std::string_view text);
 
   // --- pooling (borrow.cpp, hand_over.cpp)
   bool borrow(ClientSession& client);          // true: it holds a server that is ready

@@ -5,7 +5,7 @@
 namespace pgweir {
 namespace {
 
-constexpr std::string_view names[] = {"pool_use", "wait_p99", "slow_100ms", "slow_1s", "login_failures"};
+constexpr std::string_view names[] = {"pool_use", "wait_p99", "slow_100ms", "slow_1s", "login_failures", "isolation_leaks"};
 
 double slow_per_second(const Interval& interval, std::uint32_t us) {
   return interval.seconds > 0 ? static_cast<double>(interval.times.query.longer_than(us)) / interval.seconds : 0;
@@ -17,7 +17,7 @@ std::string_view name_of(AlertKind kind) { return names[static_cast<std::size_t>
 
 bool Alerts::wanted(const Globals& g) {
   return g.alert_pool_use > 0 || g.alert_wait_p99 > Micros{0} || g.alert_slow_100ms > 0 || g.alert_slow_1s > 0 ||
-         g.alert_login_failures > 0;
+         g.alert_login_failures > 0 || g.alert_isolation_leaks > 0;
 }
 
 void Alerts::settle(AlertKind kind, bool fires, std::string text, std::vector<AlertChange>& changes) {
@@ -25,6 +25,7 @@ void Alerts::settle(AlertKind kind, bool fires, std::string text, std::vector<Al
   if (state.firing == fires) return;
   state.firing = fires;
   if (fires) ++state.count;
+  state.text = fires ? text : std::string();
   changes.push_back({kind, fires, std::move(text)});
 }
 
@@ -76,6 +77,10 @@ std::vector<AlertChange> Alerts::judge(const Snapshot& snapshot, const Interval&
   slow(AlertKind::slow_1s, 1'000'000, g.alert_slow_1s);
   settle(AlertKind::login_failures, g.alert_login_failures > 0 && minute.failed_logins > g.alert_login_failures,
          fmt::format("{:.0f} failed logins in the last minute, more than {}", minute.failed_logins, g.alert_login_failures),
+         changes);
+  settle(AlertKind::isolation_leaks, g.alert_isolation_leaks > 0 && minute.leaks >= g.alert_isolation_leaks,
+         fmt::format("{:.0f} servers in the last minute had something of another client's session: see SHOW ISOLATION and the log",
+                     minute.leaks),
          changes);
   return changes;
 }

@@ -10,8 +10,8 @@
 
 namespace pgweir {
 
-enum class AlertKind : std::uint8_t { pool_use, wait_p99, slow_100ms, slow_1s, login_failures };
-inline constexpr std::size_t alert_kinds = 5;
+enum class AlertKind : std::uint8_t { pool_use, wait_p99, slow_100ms, slow_1s, login_failures, isolation_leaks };
+inline constexpr std::size_t alert_kinds = 6;
 std::string_view name_of(AlertKind kind);
 
 struct AlertChange {
@@ -31,11 +31,14 @@ class Alerts {
 
   bool firing(AlertKind kind) const { return states_[static_cast<std::size_t>(kind)].firing; }
   std::uint64_t count(AlertKind kind) const { return states_[static_cast<std::size_t>(kind)].count; }
+  // What was told when it began to fire.
+  const std::string& text(AlertKind kind) const { return states_[static_cast<std::size_t>(kind)].text; }
 
  private:
   struct State {
     bool firing = false;
     std::uint64_t count = 0;
+    std::string text;
   };
   void settle(AlertKind kind, bool fires, std::string text, std::vector<AlertChange>& changes);
   std::string fullest_pool(const Snapshot& snapshot);

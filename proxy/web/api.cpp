@@ -68,11 +68,11 @@ json::object spread_of(const Spread& spread) {
 
 json::object told(const DigestRow& row) {
   const DigestStats& s = row.stats;
-  constexpr const char* names[] = {"queue", "server", "stream", "client", "idle_in_transaction"};
   json::object parts;
-  for (std::size_t i = 0; i < time_parts; ++i) parts[names[i]] = spread_of(s.parts[i]);
+  for (std::size_t i = 0; i < time_parts; ++i) parts[time_part_names[i]] = spread_of(s.parts[i]);
   json::array buckets;
-  const auto& counts = s.total.histogram().buckets();
+  const Histogram histogram = s.total.histogram();
+  const auto& counts = histogram.buckets();
   for (unsigned i = 0; i < counts.size(); ++i) {
     if (counts[i] == 0) continue;
     buckets.push_back(json::array{static_cast<double>(Histogram::floor_of(i)) / 1000,
@@ -82,14 +82,15 @@ json::object told(const DigestRow& row) {
   for (const WindowShare& share : row.windows) {
     json::object one{{"from", epoch_ms(share.from)}, {"at", epoch_ms(share.until)}, {"calls", share.calls}, {"errors", share.errors},
                      {"rows", share.rows}, {"total_ms", share.total_ms}, {"mean_ms", share.total_ms / static_cast<double>(share.calls)}};
-    for (std::size_t i = 0; i < time_parts; ++i) one[std::string(names[i]) + "_ms"] = share.parts_ms[i];
+    for (std::size_t i = 0; i < time_parts; ++i) one[std::string(time_part_names[i]) + "_ms"] = share.parts_ms[i];
     windows.push_back(std::move(one));
   }
   return {{"queryid", fmt::format("{:016x}", row.id)}, {"query", sql::readable(*row.text)}, {"database", row.database},
-          {"user", row.user}, {"calls", s.calls}, {"rows", s.rows}, {"errors", s.errors}, {"last_sqlstate", s.last_sqlstate.data()},
+          {"user", row.user}, {"application_name", row.application}, {"calls", s.calls}, {"rows", s.rows}, {"errors", s.errors}, {"last_sqlstate", s.last_sqlstate.data()},
           {"bytes_in", s.bytes_in}, {"bytes_out", s.bytes_out}, {"first_seen", epoch_ms(s.first_seen)}, {"last_seen", epoch_ms(s.last_seen)},
           {"time", spread_of(s.total)}, {"parts", std::move(parts)}, {"histogram", std::move(buckets)}, {"windows", std::move(windows)},
-          {"longest", json::object{{"took_ms", ms(s.longest.took)}, {"at", epoch_ms(s.longest.at)}, {"by", s.longest.who}, {"server_pid", s.longest.server_pid}}}};
+          {"longest", json::object{{"took_ms", ms(s.longest.took)}, {"at", epoch_ms(s.longest.at)}, {"by", s.longest.who}, {"server_pid", s.longest.server_pid},
+                                   {"tags", s.longest.tags}, {"statement", s.longest.statement}, {"parameters", s.longest.values}}}};
 }
 
 }  // namespace
@@ -135,10 +136,15 @@ void Web::api_overview(Reply reply) {
       pool["paused"] = snapshot->all_paused || snapshot->paused.count(database) > 0;
       if (database != console_database) shown.push_back(std::move(value));
     }
+    json::array alerts;
+    for (std::size_t i = 0; i < alert_kinds; ++i) {
+      const auto kind = static_cast<AlertKind>(i);
+      if (alerts_.firing(kind)) alerts.push_back(json::object{{"alert", name_of(kind)}, {"text", alerts_.text(kind)}});
+    }
     const Interval now = history_.last(10);
     reply(json_answer(json::serialize(json::object{
         {"version", version_}, {"workers", snapshot->workers.size()}, {"at", epoch_ms(snapshot->at)},
-        {"paused", snapshot->all_paused}, {"leaving", snapshot->leaving}, {"pools", std::move(shown)},
+        {"paused", snapshot->all_paused}, {"leaving", snapshot->leaving}, {"alerts", std::move(alerts)}, {"pools", std::move(shown)},
         {"max_client_conn", snapshot->config->globals.max_client_conn}, {"clients", ledger_.sockets()},
         {"databases", rows_of(*find_show("databases"), context)},
         {"now", json::object{{"queries", now.queries}, {"xacts", now.xacts}, {"errors", now.errors},
@@ -159,6 +165,7 @@ void Web::tell(const AlertChange& change, const SnapshotPtr& snapshot) {
   json::object body{{"alert", name}, {"state", change.firing ? "firing" : "over"}, {"text", change.firing ? change.text : ""},
                     {"at", epoch_ms(snapshot->at)}, {"pooler", "pgweir " + version_},
                     {"waits", rows_of(*find_show("waits"), context)}, {"pools", rows_of(*find_show("pools"), context)}};
+  if (change.kind == AlertKind::isolation_leaks) body["isolation"] = rows_of(*find_show("isolation"), context);
   server_.send_post(url, json::serialize(body), [url](const std::string& error) {
     if (!error.empty()) log::line(log::Level::error, "alert_webhook {}: {}", url, error);
   });
@@ -185,10 +192,10 @@ void Web::api_show(const std::string& name, const std::string& query, Reply repl
   question.wants = table->wants;
   if (table->wants == Wants::queries) {
     const std::string by(parameter(query, "by").empty() ? "total" : parameter(query, "by"));
-    question.by = query_order(by);
-    if (!question.by) return reply(json_error(400, "queries cannot be sorted by that"));
-    question.limit = static_cast<std::size_t>(number_in(parameter(query, "limit"), 50, 1, queries_max));
-    words = {"by", by, "limit", std::to_string(question.limit)};
+    question.queries.by = query_order(by);
+    if (!question.queries.by) return reply(json_error(400, "queries cannot be sorted by that"));
+    question.queries.limit = static_cast<std::size_t>(number_in(parameter(query, "limit"), 50, 1, queries_max));
+    words = {"by", by, "limit", std::to_string(question.queries.limit)};
   }
   ask(std::move(question), [this, table, words, reply](const SnapshotPtr& snapshot) {
     json::object answer{{"at", iso(snapshot->at)}, {"rows", rows_of(*table, snapshot->context(ledger_, version_, words))}};
@@ -202,8 +209,8 @@ void Web::api_query(const std::string& text, Reply reply) {
   if (text.size() != 16 || error != std::errc{} || end != text.data() + text.size()) return reply(json_error(400, "a queryid has 16 hex digits"));
   Question question;
   question.wants = Wants::queries;
-  question.ids = {id};
-  question.windows = true;
+  question.queries.ids = {id};
+  question.queries.windows = true;
   ask(std::move(question), [reply](const SnapshotPtr& snapshot) {
     std::vector<std::vector<DigestRow>> found;
     for (const WorkerFacts& worker : snapshot->workers) found.push_back(worker.queries);

@@ -18,6 +18,7 @@ Sample sample_of(const Snapshot& snapshot) {
       sample.received += pool.stats.received_bytes;
       sample.sent += pool.stats.sent_bytes;
       sample.logins += pool.stats.client_logins;
+      sample.leaks += pool.isolation.leaks_detected;
       sample.clients += pool.clients_active + pool.clients_waiting;
       sample.waiting += pool.clients_waiting;
       sample.active += pool.servers_active;
@@ -40,6 +41,7 @@ Interval between(const Sample& from, const Sample& to) {
   result.received = rate(from.received, to.received);
   result.sent = rate(from.sent, to.sent);
   result.failed_logins = grown(from.failed_logins, to.failed_logins);
+  result.leaks = grown(from.leaks, to.leaks);
   result.times.queue = to.times.queue.since(from.times.queue);
   result.times.query = to.times.query.since(from.times.query);
   result.times.xact = to.times.xact.since(from.times.xact);

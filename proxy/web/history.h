@@ -13,7 +13,7 @@ struct Sample {
   WallTime at{};
   TimePoint now{};
   PoolTimes times;
-  std::uint64_t queries = 0, xacts = 0, errors = 0, received = 0, sent = 0, logins = 0, failed_logins = 0;
+  std::uint64_t queries = 0, xacts = 0, errors = 0, received = 0, sent = 0, logins = 0, failed_logins = 0, leaks = 0;
   std::uint64_t clients = 0, waiting = 0, active = 0, idle = 0;
 };
 Sample sample_of(const Snapshot& snapshot);
@@ -23,7 +23,7 @@ struct Interval {
   WallTime until{};
   double seconds = 0;
   double queries = 0, xacts = 0, errors = 0, received = 0, sent = 0;   // per second
-  double failed_logins = 0;                                            // in all
+  double failed_logins = 0, leaks = 0;                                 // in all
   PoolTimes times;
   std::uint64_t clients = 0, waiting = 0, active = 0, idle = 0;        // at its end
 };

@@ -68,7 +68,8 @@ void Web::sign_in(const HttpRequest& request, Reply reply) {
   }
   log::line(log::Level::log, "page: {} signed in from {}", user, request.remote);
   HttpAnswer answer = session_told(session);
-  answer.headers.emplace_back("Set-Cookie", fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict", SignIn::cookie_name, session->token));
+  answer.headers.emplace_back("Set-Cookie", fmt::format("{}={}; Path=/; HttpOnly; SameSite=Strict{}", SignIn::cookie_name,
+                                                        session->token, secured_ ? "; Secure" : ""));
   reply(std::move(answer));
 }
 

@@ -17,7 +17,7 @@ using PoolName = std::pair<std::string_view, std::string_view>;
 struct PoolSum {
   PoolTimes times;
   WaitCounts waits{};
-  std::uint64_t handed_over = 0, servers = 0, busy = 0, size = 0;
+  std::uint64_t handed_over = 0, busy = 0, size = 0, leaks = 0;
 };
 
 std::map<PoolName, PoolSum> sums(const Snapshot& snapshot) {
@@ -29,6 +29,7 @@ std::map<PoolName, PoolSum> sums(const Snapshot& snapshot) {
       for (std::size_t i = 0; i < wait_reasons; ++i) sum.waits[i] += pool.waits[i];
       sum.handed_over += pool.stats.handed_over;
       sum.busy += pool.servers_active;
+      sum.leaks += pool.isolation.leaks_detected;
       sum.size = pool.size;
     }
   }
@@ -83,6 +84,10 @@ void tell_pools(Exposition& out, const std::map<PoolName, PoolSum>& pools) {
     out.sample({{"database", name.first}, {"user", name.second}},
                static_cast<double>(pool.busy) / static_cast<double>(pool.size));
   }
+  out.family("pgweir_isolation_leaks_total", "counter", "Servers found with something of a client's that they must not have had any more");
+  for (const auto& [name, pool] : pools) {
+    out.sample({{"database", name.first}, {"user", name.second}}, static_cast<double>(pool.leaks));
+  }
   out.family("pgweir_servers_handed_over_total", "counter", "Servers that went to another worker");
   for (const auto& [name, pool] : pools) {
     out.sample({{"database", name.first}, {"user", name.second}}, static_cast<double>(pool.handed_over));
@@ -106,6 +111,9 @@ void tell_tally(Exposition& out, const Tally& tally) {
   closes("server", tally.server_closes);
   out.family("pgweir_client_login_seconds", "histogram", "Time from a client's connection to the end of its login");
   out.histogram({}, tally.login);
+  out.family("pgweir_tls_handshake_seconds", "histogram", "Time of TLS handshakes that succeeded, by the side that they were with");
+  out.histogram({{"side", "client"}}, tally.client_tls);
+  out.histogram({{"side", "server"}}, tally.server_tls);
   out.family("pgweir_client_logins_failed_total", "counter", "Clients that were refused before they were in");
   out.sample({}, static_cast<double>(tally.failed_logins));
 }
@@ -142,9 +150,7 @@ void tell_query_metrics(Exposition& out, const Snapshot& queries) {
   DigestCounters counters;
   for (const WorkerFacts& worker : queries.workers) {
     tables.push_back(worker.queries);
-    counters.entries += worker.query_counters.entries;
-    counters.bytes += worker.query_counters.bytes;
-    counters.evicted += worker.query_counters.evicted;
+    counters += worker.query_counters;
   }
   std::vector<DigestRow> rows = merge(std::move(tables));
   std::sort(rows.begin(), rows.end(), [](const DigestRow& a, const DigestRow& b) { return a.stats.total.total_ms() > b.stats.total.total_ms(); });
@@ -154,11 +160,18 @@ void tell_query_metrics(Exposition& out, const Snapshot& queries) {
   for (const DigestRow& row : rows) {
     names.emplace_back(fmt::format("{:016x}", row.id), sql::readable(*row.text).substr(0, query_label_bytes));
   }
+  const bool by_application = queries.config->globals.query_digests_by_application;
+  const auto labels_of = [&](std::size_t i) {
+    std::vector<Label> labels{{"database", rows[i].database}, {"user", rows[i].user}, {"queryid", names[i].first}};
+    if (by_application) labels.emplace_back("application_name", rows[i].application);
+    return labels;
+  };
   const auto each = [&](const char* name, const char* help, auto&& value) {
     out.family(name, "counter", help);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      out.sample({{"database", rows[i].database}, {"user", rows[i].user}, {"queryid", names[i].first}, {"query", names[i].second}},
-                 value(rows[i].stats));
+      std::vector<Label> labels = labels_of(i);
+      labels.emplace_back("query", names[i].second);
+      out.sample(labels, value(rows[i].stats));
     }
   };
   const auto seconds_of = [](const Spread& spread) { return spread.total_ms() / 1000; };
@@ -166,12 +179,12 @@ void tell_query_metrics(Exposition& out, const Snapshot& queries) {
        [](const DigestStats& s) { return static_cast<double>(s.calls); });
   each("pgweir_statement_errors_total", "Errors of these", [](const DigestStats& s) { return static_cast<double>(s.errors); });
   each("pgweir_statement_rows_total", "Rows of these", [](const DigestStats& s) { return static_cast<double>(s.rows); });
-  out.family("pgweir_statement_seconds_total", "counter", "Time of these, by part: queue, server, stream, client, idle (in transaction after it)");
-  constexpr const char* parts[] = {"queue", "server", "stream", "client", "idle"};
+  out.family("pgweir_statement_seconds_total", "counter", "Time of these, by part: queue, state, server, stream, client, idle_in_transaction (after it)");
   for (std::size_t i = 0; i < rows.size(); ++i) {
     for (std::size_t part = 0; part < time_parts; ++part) {
-      out.sample({{"database", rows[i].database}, {"user", rows[i].user}, {"queryid", names[i].first}, {"part", parts[part]}},
-                 seconds_of(rows[i].stats.parts[part]));
+      std::vector<Label> labels = labels_of(i);
+      labels.emplace_back("part", time_part_names[part]);
+      out.sample(labels, seconds_of(rows[i].stats.parts[part]));
     }
   }
   out.family("pgweir_statement_entries", "gauge", "Classes of statements that are kept");

@@ -15,7 +15,6 @@ struct Part {
   Tally tally;
   std::vector<ClosedConnection> closes;
   std::vector<ClientCount> clients;
-  std::vector<std::uint64_t> top;
 };
 
 std::string_view state_of(const ClientSession& client) {
@@ -69,15 +68,7 @@ Part collect(Worker& worker, const Question& question) {
   part.tally = worker.tally();
   if (question.closes) part.closes = worker.closes().all();
   if (question.clients) part.clients = count_clients(worker);
-  if (question.wants != Wants::queries) {
-    part.facts = collect_facts(worker, question.wants, question.activity_max);
-    return part;
-  }
-  const DigestTable* digests = worker.digests();
-  if (!digests) return part;
-  part.facts.query_counters = digests->counters();
-  if (question.by) part.top = digests->top(question.by, question.limit);
-  else part.facts.queries = question.windows ? with_windows(*digests, question.ids) : digests->copy(question.ids);
+  part.facts = collect_facts(worker, question.wants, question.activity_max);
   return part;
 }
 
@@ -127,19 +118,18 @@ ShowContext Snapshot::context(const Ledger& ledger, std::string version, std::sp
   return {*config, ledger, workers, paused, disabled, all_paused, {}, std::move(version), words};
 }
 
-// What is asked by rank is asked twice: which are the first on any worker, and then these of every worker. A class that
-// is first in the sum is first on one of them, or close.
 void take_snapshot(Fleet& fleet, Question question, std::function<void(SnapshotPtr)> done) {
-  const auto finish = [done = std::move(done)](const std::shared_ptr<Round>& round) { done(finished(*round)); };
-  if (question.wants != Wants::queries || !question.by) return ask(fleet, std::move(question), finish);
-  Question second = question;
-  second.by = nullptr;
-  ask(fleet, std::move(question), [&fleet, second, finish](const std::shared_ptr<Round>& round) {
-    Question about = second;
-    for (const Part& part : round->parts) about.ids.insert(about.ids.end(), part.top.begin(), part.top.end());
-    std::sort(about.ids.begin(), about.ids.end());
-    about.ids.erase(std::unique(about.ids.begin(), about.ids.end()), about.ids.end());
-    ask(fleet, std::move(about), finish);
+  const bool queries = question.wants == Wants::queries;
+  const QueriesQuestion about = question.queries;
+  ask(fleet, std::move(question), [&fleet, queries, about, done = std::move(done)](const std::shared_ptr<Round>& round) {
+    if (!queries) return done(finished(*round));
+    collect_queries(fleet, about, [round, done](std::vector<WorkerQueries> answers) {
+      for (std::size_t i = 0; i < answers.size(); ++i) {
+        round->parts[i].facts.queries = std::move(answers[i].rows);
+        round->parts[i].facts.query_counters = answers[i].counters;
+      }
+      done(finished(*round));
+    });
   });
 }
 

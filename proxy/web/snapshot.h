@@ -44,12 +44,7 @@ struct Question {
   bool closes = false;
   bool clients = false;
   std::size_t activity_max = 200;
-  // Wants::queries: those that this ranks first ...
-  DigestTable::Measure by = nullptr;
-  std::size_t limit = 0;
-  // ... or these, when `by` is null.
-  std::vector<std::uint64_t> ids;
-  bool windows = false;  // with their history
+  QueriesQuestion queries = {};  // Wants::queries
 };
 
 // Asks all workers; `done` gets the answer on one of their threads, and has to leave it at once. Never called when

@@ -40,8 +40,20 @@ void Web::put_in_force(std::shared_ptr<const Config> config) {
   if (!sampling_ && wants_samples()) sampling_ = true, sample();
 }
 
+// With new certificates, if they have changed. False: there is something wrong with them, which has been logged.
+bool Web::secure() {
+  const Globals& globals = config_->globals;
+  const std::string error = server_.use_tls(globals.metrics_tls_cert_file, globals.metrics_tls_key_file);
+  if (!error.empty()) log::line(log::Level::error, "metrics_tls_cert_file, metrics_tls_key_file: {}", error);
+  if (error.empty()) secured_ = !globals.metrics_tls_cert_file.empty();
+  return error.empty();
+}
+
 void Web::listen() {
   const std::string& wanted = config_->globals.metrics_listen;
+  if (wanted.empty() && listening_on_.empty()) return;
+  // What listens goes on with the certificate that it has; nothing begins to listen without the TLS that is asked for.
+  if (!wanted.empty() && !secure() && wanted != listening_on_) return;
   if (wanted == listening_on_) return;
   listening_on_ = wanted;
   server_.close_listeners();
@@ -55,7 +67,7 @@ void Web::listen() {
     listening_on_.clear();   // the next reload tries again
     return;
   }
-  log::line(log::Level::log, "metrics and page on http://{}/{}", wanted,
+  log::line(log::Level::log, "metrics and page on {}://{}/{}", secured_ ? "https" : "http", wanted,
             config_->globals.metrics_password.empty() ? "" : " (with a password)");
 }
 
@@ -106,7 +118,7 @@ void Web::health(Reply reply, bool ready) {
   server_.after(seconds(3), [reply, answered] {
     if (!*answered) *answered = true, reply(plain(503, "a worker does not answer\n"));
   });
-  ask({Wants::nothing, false, false, 0, nullptr, 0, {}}, [reply, answered, ready](const SnapshotPtr& snapshot) {
+  ask({.wants = Wants::nothing}, [reply, answered, ready](const SnapshotPtr& snapshot) {
     if (*answered) return;
     *answered = true;
     if (ready && snapshot->leaving) return reply(plain(503, "shutting down\n"));
@@ -128,8 +140,7 @@ void Web::metrics(Reply reply) {
     if (queries == 0 || !snapshot->config->globals.query_digests) return finish();
     Question question;
     question.wants = Wants::queries;
-    question.by = query_order("total");
-    question.limit = static_cast<std::size_t>(queries);
+    question.queries = {.by = query_order("total"), .limit = static_cast<std::size_t>(queries)};
     ask(std::move(question), [out, finish](const SnapshotPtr& found) {
       tell_query_metrics(*out, *found);
       finish();

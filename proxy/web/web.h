@@ -38,6 +38,7 @@ class Web {
 
   // --- web.cpp
   void put_in_force(std::shared_ptr<const Config> config);
+  bool secure();
   void listen();
   void answer(const HttpRequest& request, Reply reply);
   void route(const HttpRequest& request, Reply reply);
@@ -78,6 +79,7 @@ class Web {
   TimePoint pools_at_{};
   std::vector<Told> pools_waiters_; // not empty: an answer is under way
   bool sampling_ = false;
+  bool secured_ = false;            // over TLS
   std::string listening_on_;        // metrics_listen as it is in force
 };
 

@@ -1,7 +1,7 @@
 // Runs a fuzz target without libFuzzer: every file of a corpus folder, then mutations of them from
 // a fixed seed.
 //
-//   replay_NAME FOLDER [SEED]     20 000 mutations; the same seed repeats them
+//   replay_NAME FOLDER [SEED]     20 000 mutations, or as many as the target says; the same seed repeats them
 //   replay_NAME FILE              this input only
 #include <algorithm>
 #include <cstddef>
@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+extern "C" int replay_rounds() __attribute__((weak));   // a target whose inputs take long has one
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace {
@@ -22,7 +23,7 @@ namespace {
 using Input = std::vector<std::uint8_t>;
 using Random = std::mt19937_64;
 
-constexpr int rounds = 20'000;
+int rounds() { return replay_rounds ? replay_rounds() : 20'000; }
 constexpr std::size_t input_bytes_max = 1 << 17;
 
 Input read_file(const std::filesystem::path& path) {
@@ -78,8 +79,8 @@ void mutate_once(Input& input, const std::vector<Input>& corpus, Random& random)
 }
 
 void replay_with_mutations(const std::vector<Input>& corpus, std::uint64_t seed) {
-  for (int round = 0; round < rounds; ++round) {
-    Random random(seed * rounds + static_cast<std::uint64_t>(round));
+  for (int round = 0; round < rounds(); ++round) {
+    Random random(seed * static_cast<std::uint64_t>(rounds()) + static_cast<std::uint64_t>(round));
     Input input = corpus[below(random, corpus.size())];
     for (std::size_t count = 1 + below(random, 8); count > 0; --count) {
       mutate_once(input, corpus, random);
@@ -112,7 +113,7 @@ int main(int argc, char** argv) {
   const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   for (const Input& input : corpus) run(input);
   replay_with_mutations(corpus, seed);
-  std::printf("%zu files and %d mutations, seed %llu\n", corpus.size(), rounds,
+  std::printf("%zu files and %d mutations, seed %llu\n", corpus.size(), rounds(),
               static_cast<unsigned long long>(seed));
   return 0;
 }

@@ -82,7 +82,8 @@ class Cluster:
                        f"unix_socket_directories = '{self.folder}'\nmax_connections = 400\nfsync = off\n"
                        "full_page_writes = off\nsynchronous_commit = off\nautovacuum = off\n"
                        "log_statement = all\nlog_line_prefix = '[%p] %q%u@%d '\nshared_buffers = 32MB\n"
-                       "max_wal_size = 1GB\nmax_prepared_transactions = 4\n")
+                       "max_wal_size = 1GB\nmax_prepared_transactions = 4\n"
+                       "shared_preload_libraries = 'pg_stat_statements'\n")
         rules = [f"{kind} all {role} {address} {method}" for role, (_, method) in ROLES.items()
                  if method != "trust" for kind, address in (("local", ""), ("host", "127.0.0.1/32"))]
         (self.data / "pg_hba.conf").write_text(

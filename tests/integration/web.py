@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import time
 
 import servers
@@ -13,11 +14,12 @@ LABEL = re.compile(r'([a-zA-Z_]+)="((?:[^"\\]|\\.)*)"')
 
 
 class Site:
-    def __init__(self, port, password=None):
-        self.port, self.password, self.cookie, self.csrf = port, password, None, None
+    def __init__(self, port, password=None, ca=None):
+        self.port, self.password, self.cookie, self.csrf, self.ca = port, password, None, None, ca
 
     def ask(self, path, method="GET", body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = (http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=ssl.create_default_context(cafile=self.ca))
+                      if self.ca else http.client.HTTPConnection("127.0.0.1", self.port, timeout=20))
         if self.password is not None:
             headers["Authorization"] = "Basic " + base64.b64encode(f"x:{self.password}".encode()).decode()
         if self.cookie:

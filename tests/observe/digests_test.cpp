@@ -146,3 +146,71 @@ TEST_CASE("the ring of slow statements keeps the last hundred") {
   for (const auto& slow : ring.all()) least = std::min(least, slow.id);
   CHECK(least == 150);
 }
+
+TEST_CASE("applications count apart where they are told, and only so many of them") {
+  DigestTable table(10'000, 64 << 20);
+  const auto shop = table.origin("db", "anna", "shop"), none = table.origin("db", "anna");
+  CHECK(shop != none);
+  CHECK(table.origin("db", "anna", "shop") == shop);
+  table.add(table.find("select 1", false, shop, {}), run(1));
+  table.add(table.find("select 1", false, none, {}), run(2));
+  REQUIRE(table.copy().size() == 2);
+  CHECK(table.copy()[0].application == "shop");
+  for (int i = 0; i < 2000; ++i) table.origin("db", "anna", "made up " + std::to_string(i));
+  CHECK(table.origin("db", "anna", "made up 1998") == table.origin("db", "anna", "made up 1999"));
+  CHECK(table.origin("db", "anna", "shop") == shop);
+}
+
+TEST_CASE("a sample is of the longest run; its values are there only where they may be") {
+  DigestTable table(10, 1 << 20);
+  const auto origin = table.origin("db", "anna");
+  Execution one = run(5);
+  one.statement = "select $1 /*route='/cart'*/";
+  one.values = "$1 = 'secret'";
+  const auto ref = table.find("select $1", false, origin, {});
+  table.add(ref, one);
+  CHECK(table.copy()[0].stats.longest.tags == "route='/cart'");
+  CHECK(table.copy()[0].stats.longest.values.empty());
+  CHECK(table.copy()[0].stats.longest.statement.empty());
+  one.server = milliseconds(9);
+  one.show_values = true;
+  table.add(ref, one);
+  CHECK(table.copy()[0].stats.longest.values == "$1 = 'secret'");
+  CHECK(table.copy()[0].stats.longest.statement == one.statement);
+  table.add(ref, run(1));
+  CHECK(table.copy()[0].stats.longest.values == "$1 = 'secret'");
+}
+
+TEST_CASE("values that are all the same have a histogram, too") {
+  Spread same, other;
+  for (int i = 0; i < 5; ++i) same.add(milliseconds(3));
+  CHECK(same.bytes() == 0);
+  CHECK(same.histogram().count() == 5);
+  CHECK(same.quantile_ms(0.99) == 3);
+  CHECK(same.stddev_ms() == 0);
+  other.add(milliseconds(7));
+  same += other;
+  CHECK(same.histogram().count() == 6);
+  CHECK(same.mean_ms() == doctest::Approx(22.0 / 6));
+  same.add(milliseconds(1));
+  CHECK(same.histogram().count() == 7);
+  same.reset();
+  CHECK(same.count() == 0);
+  CHECK(same.histogram().count() == 0);
+}
+
+TEST_CASE("what the table says it takes is what it takes") {
+  DigestTable table(200, 1 << 20);
+  const auto origin = table.origin("db", "anna");
+  for (int i = 0; i < 3000; ++i) {
+    const auto ref = table.find("select a" + std::to_string(i % 300) + " from t where " + std::string(i % 200, 'x'), false, origin, {});
+    table.add(ref, run(i % 7, i % 11));
+    table.add_idle(ref, milliseconds(i));
+  }
+  std::size_t bytes = 0;
+  for (const auto& row : table.copy()) bytes += row.text->capacity() + row.stats.bytes();
+  CHECK(table.counters().bytes > bytes);
+  table.clear();
+  CHECK(table.counters().entries == 0);
+  CHECK(table.counters().bytes < 1024 * 2048);   // the cache of texts
+}

@@ -263,3 +263,52 @@ TEST_CASE("a FunctionCall is told by its number in PostgreSQL's words") {
   CHECK(c.lines[0].text == "fastpath function call: \"1598\" (OID 1598)");
   CHECK(!c.lines[0].simple);
 }
+
+TEST_CASE("names that are closed, deallocated or never closed are not kept for ever") {
+  Clock c;
+  for (int i = 0; i < 25'000; ++i) {
+    Buffer out;
+    const std::string name = "s" + std::to_string(i);
+    compose::parse(out, name, "select 1");
+    compose::bind(out, "p" + name, name);
+    compose::execute(out, "p" + name);
+    if (i < 5000) {
+      compose::close(out, 'P', "p" + name);
+      compose::close(out, 'S', name);
+    }
+    compose::sync(out);
+    c.send(out, start);
+    c.over(start + milliseconds(1));
+    if (i == 4999) CHECK(c.clock.names() == 0);
+  }
+  CHECK(c.lines.size() == 25'000);
+  CHECK(c.lines.back().text == "select 1");
+  CHECK(c.clock.names() <= 2 * StatementClock::names_max);
+  c.clock.forget_portals();
+  CHECK(c.clock.names() <= StatementClock::names_max);
+  c.clock.forget_statements();
+  CHECK(c.clock.names() == 0);
+}
+
+TEST_CASE("the values of a Bind are told where they are wanted") {
+  Clock c;
+  const auto run = [&] {
+    Buffer out;
+    const std::optional<std::string_view> values[] = {"it's", std::nullopt, "a long one"};
+    compose::parse(out, {}, "select $1, $2, $3");
+    compose::bind(out, {}, {}, values);
+    compose::execute(out, {});
+    compose::sync(out);
+    c.send(out, start);
+    std::string told;
+    c.clock.on_finished(1, start + milliseconds(1), [&](const StatementClock::Finished& done) { told = done.values; });
+    return told;
+  };
+  CHECK(run().empty());
+  c.clock.show_values(-1);
+  CHECK(run() == "$1 = 'it''s', $2 = NULL, $3 = 'a long one'");
+  c.clock.show_values(6);
+  CHECK(run() == "$1 = 'it''s', $2 = NULL, $3 = 'a long...'");
+  c.clock.show_values(0);
+  CHECK(run().empty());
+}

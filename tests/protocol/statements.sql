@@ -509,3 +509,30 @@ select $1
 select ('a')::float(40)
 select array[n'q', A::text], "B" from t where a[3] = -1
 select a from t where (a,b) in (('b',e'\\n'), (x'1f',1e5), (n'q','b')) limit 1
+PREPARE fetch_one (int) AS SELECT * FROM t WHERE id = $1
+PREPARE fetch_two (int) AS SELECT * FROM t WHERE id = $1
+PREPARE "Fetch one" (int) AS SELECT * FROM t WHERE id = 7
+PREPARE fetch_one (text) AS SELECT * FROM t WHERE id = $1
+PREPARE fetch_one AS SELECT * FROM t WHERE id = $1
+PREPARE transaction AS SELECT * FROM t WHERE id = $1
+PREPARE transaction (int) AS SELECT * FROM t WHERE id = $1
+PREPARE transaction (text) AS SELECT * FROM t WHERE id = $1
+PREPARE TRANSACTION 'a'
+PREPARE TRANSACTION 'b'
+PREPARE prepare AS SELECT 1
+PREPARE savepoint AS SELECT 1
+PREPARE prepare (int) AS SELECT 1
+PREPARE prepare (text) AS SELECT 1
+PREPARE savepoint (int) AS SELECT 1
+PREPARE savepoint (text) AS SELECT 1
+DECLARE prepare BINARY CURSOR FOR SELECT 1
+DECLARE prepare INSENSITIVE CURSOR FOR SELECT 1
+DECLARE savepoint BINARY CURSOR FOR SELECT 1
+DECLARE savepoint INSENSITIVE CURSOR FOR SELECT 1
+SAVEPOINT savepoint
+RELEASE savepoint savepoint
+RELEASE savepoint
+ROLLBACK TO savepoint
+ROLLBACK TO SAVEPOINT savepoint
+DEALLOCATE prepare
+DEALLOCATE PREPARE prepare

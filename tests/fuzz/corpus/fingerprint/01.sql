@@ -1,0 +1,1 @@
+INSERT INTO events (id, kind, payload) VALUES (1, 'a', '{"x": 1}'::jsonb) ON CONFLICT (id) DO UPDATE SET kind = excluded.kind

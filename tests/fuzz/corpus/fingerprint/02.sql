@@ -1,0 +1,1 @@
+SELECT data->'name' FROM docs WHERE data @> '{"a": 1}' AND data ? 'b'

@@ -1,0 +1,1 @@
+SELECT substring('abc', 1, 2)

@@ -1,0 +1,1 @@
+CREATE TABLE x (a int PRIMARY KEY, b text NOT NULL)

@@ -1,0 +1,1 @@
+SELECT * FROM f() AS x(a int[4], b text)

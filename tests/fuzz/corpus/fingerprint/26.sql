@@ -1,0 +1,1 @@
+SELECT B'0101', X'1F', N'abc'

@@ -1,0 +1,1 @@
+explain (analyze 0) select 1

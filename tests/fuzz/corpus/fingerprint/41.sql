@@ -1,0 +1,1 @@
+insert into t values ($1, $1), (x'1f', default), (default, x'1f')

@@ -1,0 +1,1 @@
+insert into t values (2, 1), ('a', x'1f')

@@ -1,0 +1,1 @@
+insert into t values ('b', default), ('a', ($2)::int[1] + - 1e5), ("a", 1.5)

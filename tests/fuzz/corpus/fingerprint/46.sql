@@ -1,0 +1,1 @@
+select a from t where (a,b) in (('b',$$x$$), ('b',x'1f')) limit 2

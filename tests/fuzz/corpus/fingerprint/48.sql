@@ -1,0 +1,1 @@
+insert into t values (x'1f'), (1.5), (- n'q'::int)

@@ -1,0 +1,1 @@
+select (1e5)::float(10), 'b' from t where case when "a" then 1 else 1 in ((select - $1)) end = A

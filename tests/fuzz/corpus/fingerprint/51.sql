@@ -1,0 +1,1 @@
+select a from t where (a,b) in ((1.5,e'\\n'), (-1,$1)) limit 3

@@ -1,0 +1,1 @@
+select * from (values (1.5, $1), (n'q', -1), (e'\\n', -1)) x

@@ -1,0 +1,1 @@
+select a, (1e5) from t where (n'q')::float(40)-(1)::float(10) = "B"

@@ -1,0 +1,1 @@
+select a from t where (a,b) in ((e'\\n','a'), (-1,x'1f')) limit 1

@@ -1,0 +1,1 @@
+delete from t where a = any(array[$2, 1.5, 1.5]) /* 0.4792171860060692 */
