@@ -182,8 +182,10 @@ void Writer::word(const Token& token) {
   space();
   const std::size_t from = text_.size();
   text_.append(token.text);
-  for (std::size_t i = from; i < text_.size(); ++i) {
-    if (text_[i] >= 'A' && text_[i] <= 'Z') text_[i] = static_cast<char>(text_[i] + ('a' - 'A'));
+  char* const begin = text_.data() + from;
+  for (char *at = begin, *const end = begin + token.text.size(); at < end; ++at) {
+    const unsigned offset = static_cast<unsigned char>(*at) - unsigned{'A'};
+    *at = static_cast<char>(*at | (offset < 26 ? 0x20 : 0));
   }
 }
 

@@ -75,18 +75,30 @@ constexpr std::array<std::uint8_t, length_max + 2> make_index() {
 }
 constexpr auto first_of = make_index();
 
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+// initials[n] has a bit for each letter that a word of n letters begins with: most words end here.
+constexpr std::array<std::uint32_t, length_max + 1> make_initials() {
+  std::array<std::uint32_t, length_max + 1> initials{};
+  for (const Row& row : rows) initials[row.word.size()] |= 1u << (row.word[0] - 'a');
+  return initials;
+}
+constexpr auto initials = make_initials();
+
 bool same(std::string_view word, std::string_view keyword) {
   return std::equal(word.begin(), word.end(), keyword.begin(), [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
+    return lower(a) == b;
   });
 }
 
 }  // namespace
 
 Keyword find_keyword(std::string_view word) {
-  if (word.size() > length_max) return Keyword::none;
+  if (word.empty() || word.size() > length_max) return Keyword::none;
+  const char first = lower(word[0]);
+  if (first < 'a' || first > 'z' || (initials[word.size()] >> (first - 'a') & 1) == 0) return Keyword::none;
   for (std::size_t at = first_of[word.size()]; at < first_of[word.size() + 1]; ++at) {
-    if (same(word, rows[at].word)) return rows[at].keyword;
+    if (rows[at].word[0] == first && same(word, rows[at].word)) return rows[at].keyword;
   }
   return Keyword::none;
 }

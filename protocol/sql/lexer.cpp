@@ -5,7 +5,7 @@
 namespace pgweir::sql {
 namespace {
 
-enum Class : std::uint8_t { other = 0, blank = 1, letter = 2, digit = 4, operator_char = 8 };
+enum Class : std::uint8_t { other = 0, blank = 1, letter = 2, digit = 4, operator_char = 8, dollar_sign = 16 };
 
 constexpr std::array<std::uint8_t, 256> make_classes() {
   std::array<std::uint8_t, 256> table{};
@@ -15,6 +15,7 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
   for (int c = 'A'; c <= 'Z'; ++c) table[c] = letter;
   for (int c = 128; c < 256; ++c) table[c] = letter;
   table['_'] = letter;
+  table['$'] = dollar_sign;
   for (int c = '0'; c <= '9'; ++c) table[c] = digit;
   for (const char c :
        {'~', '!', '@', '#', '%', '^', '&', '|', '`', '?', '+', '-', '*', '/', '<', '>', '='}) {
@@ -28,7 +29,7 @@ bool in(char c, unsigned set) {
   return (classes[static_cast<std::uint8_t>(c)] & set) != 0;
 }
 bool continues_word(char c) {
-  return in(c, letter | digit) || c == '$';
+  return in(c, letter | digit | dollar_sign);
 }
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
@@ -117,7 +118,9 @@ Token Lexer::prefixed_or_word() {
     at_ += 2;
     return quoted_run(mark == '"' ? TokenKind::quoted : TokenKind::string, from, mark, false);
   }
-  while (at_ < text_.size() && continues_word(text_[at_])) ++at_;
+  const char* end = text_.data() + at_;
+  for (const char* const last = text_.data() + text_.size(); end < last && continues_word(*end);) ++end;
+  at_ = static_cast<std::size_t>(end - text_.data());
   return finish(TokenKind::word, from);
 }
 
