@@ -49,7 +49,7 @@ TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours
                                         "query_window", "query_windows",
                                         "metrics_password", "metrics_queries", "metrics_tls_cert_file",
                                         "metrics_tls_key_file", "alert_isolation_leaks", "log_parameter_max_length",
-                                        "query_digests_by_application", "query_digests",
+                                        "query_digests_by_application", "shutdown_drain_timeout", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
                                         "server_lifetime_jitter", "server_tls_direct", "session_state",
                                         "share_unnamed_statements", "shutdown_drain_timeout", "workers"};

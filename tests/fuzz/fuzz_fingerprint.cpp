@@ -139,7 +139,7 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
 }
 
 extern "C" int replay_rounds();
-extern "C" int replay_rounds() { return 400; }
+extern "C" int replay_rounds() { return 10'000; }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0 || size > statement_bytes_max) return 0;
