@@ -100,6 +100,7 @@ struct Globals {
   int max_client_conn = 0;
   int max_db_client_connections = 0;  // this and the other limits: <= 0 means unlimited
   int max_db_connections = 0;
+  std::int64_t max_client_statement_bytes = 0;   // 0: no limit
   std::int64_t max_packet_size = 0;  // bytes
   int max_prepared_statements = 0;   // 0: tracking off
   int max_user_client_connections = 0;

@@ -141,6 +141,8 @@ const Setting table[] = {
      .help = "NOTICE sent to every client at the end of its login. Empty: none."},
     {NAMED(max_client_conn), .fallback = "100", .applies = at_once,
      .help = "Client connections of the whole process, console and logins included."},
+    {NAMED(max_client_statement_bytes), .fallback = "67108864", .applies = at_once,
+     .help = "Names and texts of prepared statements that one client may hold (bytes, 0 = no limit).", .lowest = 0},
     {NAMED(max_db_client_connections), .fallback = "0", .applies = new_connections,
      .help = "Client connections per database (0 = unlimited)."},
     {NAMED(max_db_connections), .fallback = "0", .applies = at_once,

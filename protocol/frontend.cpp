@@ -76,6 +76,20 @@ std::optional<BindView> read_bind(Bytes beginning) {
   return view;
 }
 
+std::optional<std::string_view> bind_parameter(Bytes behind_names, unsigned number) {
+  WireReader reader(behind_names);
+  const std::uint16_t formats = reader.u16();
+  (void)reader.bytes(std::size_t{formats} * 2);
+  const std::uint16_t count = reader.u16();
+  for (unsigned i = 1; i <= count && reader.ok(); ++i) {
+    const std::int32_t length = reader.i32();
+    if (i == number && length < 0) return std::string_view{};
+    const Bytes value = length > 0 ? reader.bytes(static_cast<std::size_t>(length)) : Bytes{};
+    if (i == number && reader.ok()) return as_text(value);
+  }
+  return std::nullopt;
+}
+
 std::optional<TargetView> read_describe(Bytes body) {
   return read_target(body);
 }

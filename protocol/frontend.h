@@ -56,6 +56,9 @@ struct BindView {
   std::size_t statement_end = 0;
 };
 std::optional<BindView> read_bind(Bytes beginning);
+// The value of parameter `number` (from 1), as it was sent, empty for NULL; nothing: it is not all here. `behind_names`: a
+// Bind's body from BindView::statement_end on.
+std::optional<std::string_view> bind_parameter(Bytes behind_names, unsigned number);
 
 // D and C
 struct TargetView {

@@ -42,21 +42,24 @@ constexpr std::array<Counter, 12> counters = {{
      "client_login_count", "avg_client_login_count", "client_login_count"},
 }};
 
-// Ours, at the end of the rows: servers that went from one worker to another.
-constexpr compose::Column total_handed_over{"total_handed_over_count", numeric};
-constexpr compose::Column handed_over{"handed_over_count", numeric};
+// Ours, at the end of the rows: servers that went from one worker to another, and statements that a server was given
+// although the pool's servers had had them: it is new, or has dropped them.
+constexpr compose::Column total_handed_over{"total_handed_over_count", numeric}, total_reparse{"total_reparse_count", numeric};
+constexpr compose::Column handed_over{"handed_over_count", numeric}, reparse{"reparse_count", numeric};
 
 template <std::string_view Counter::*Name>
-constexpr std::array<compose::Column, 14> columns_named() {
-  std::array<compose::Column, 14> columns{{{"database"}}};
+constexpr std::array<compose::Column, 15> columns_named() {
+  std::array<compose::Column, 15> columns{{{"database"}}};
   for (std::size_t i = 0; i < counters.size(); ++i) columns[i + 1] = {counters[i].*Name, numeric};
-  columns.back() = handed_over;
+  columns[13] = handed_over;
+  columns[14] = reparse;
   return columns;
 }
 
-constexpr std::array<compose::Column, 26> both_columns() {
-  std::array<compose::Column, 26> columns{{{"database"}}};
-  columns.back() = total_handed_over;
+constexpr std::array<compose::Column, 27> both_columns() {
+  std::array<compose::Column, 27> columns{{{"database"}}};
+  columns[25] = total_handed_over;
+  columns[26] = total_reparse;
   for (std::size_t i = 0; i < counters.size(); ++i) {
     columns[i + 1] = {counters[i].stats_total, numeric};
     columns[i + 13] = {counters[i].stats_average, numeric};
@@ -98,7 +101,8 @@ std::vector<Row> rows(const ShowContext& context) {
     if (total) add_cells(row, stats.total);
     const PoolStats average_stats = averages(stats.last_period, context.last_period);
     if (average) add_cells(row, average_stats);
-    row.push_back(number((total ? stats.total : average_stats).handed_over));
+    const PoolStats& shown = total ? stats.total : average_stats;
+    row.insert(row.end(), {number(shown.handed_over), number(shown.reparses)});
     result.push_back(std::move(row));
   }
   return result;

@@ -63,6 +63,7 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::cancel_wait_timeout,           "cancel_wait_timeout",             "08P01", "cancel_wait_timeout",                     false, false},
     {R::statement_mode_transaction,    "statement_mode_transaction",      "08P01", "transaction blocks not allowed in statement pooling mode", true, true},
     {R::invalid_server_parameter,      "invalid_server_parameter",        "08P01", "invalid server parameter",                true,  true},
+    {R::max_client_statement_bytes,    "max_client_statement_bytes",      "53400", "prepared statements too large (max_client_statement_bytes)", true, true},
     {R::server_login_failed,           "server_login_failed",             "08P01", "server login failed",                     true,  true},
     {R::server_login_failing,          "server_login_failing",            "08P01", "server login has been failing",           true,  true},
     {R::server_conn_crashed,           "server_conn_crashed",             "08P01", "server conn crashed?",                    true,  true},

@@ -66,6 +66,7 @@ enum class CloseReason : std::uint8_t {
   // the pool's doing
   statement_mode_transaction,
   invalid_server_parameter,
+  max_client_statement_bytes,
   server_login_failed,           // text is the server's
   server_login_failing,          // cached error
   server_conn_crashed,

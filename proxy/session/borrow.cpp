@@ -110,6 +110,7 @@ void Worker::unlink(ServerConnection& server) {
   ClientSession& client = *server.client;
   server.client = nullptr;
   server.touch.reset();
+  server.steps = {};
   client.pin = PinReason::none;
   server.clock.forget();
   server.sql_texts.reset();

@@ -27,21 +27,6 @@ constexpr std::size_t functions_max = 4096;
 // Functions by number, for FunctionCall. Source: PostgreSQL's pg_proc.dat.
 constexpr std::uint32_t set_config_oid = 2078, first_lock_oid = 2880, last_lock_oid = 2892, first_user_oid = 16384;
 
-// The value of parameter `number` (from 1) of a Bind, as text; nothing: it is not all here.
-std::optional<std::string_view> bind_parameter(Bytes behind_names, unsigned number) {
-  WireReader reader(behind_names);
-  const std::uint16_t formats = reader.u16();
-  (void)reader.bytes(std::size_t{formats} * 2);
-  const std::uint16_t count = reader.u16();
-  for (unsigned i = 1; i <= count && reader.ok(); ++i) {
-    const std::int32_t length = reader.i32();
-    if (i == number && length < 0) return std::string_view{};
-    const Bytes value = length > 0 ? reader.bytes(static_cast<std::size_t>(length)) : Bytes{};
-    if (i == number && reader.ok()) return as_text(value);
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 bool Worker::isolates(const PoolDesk& desk) const {
@@ -80,7 +65,8 @@ void Worker::note_session(ClientSession& client, const Piece& piece) {
 
 void Worker::note_text(ClientSession& client, std::string_view sql, bool whole) {
   if (!whole) touch(*client.server).everything = true;       // nobody has read the rest
-  if (sql::may_affect_session(sql)) note_effects(client, sql::session_effects(sql), {});
+  client.server->steps.suspect = sql::may_affect_session(sql);
+  if (client.server->steps.suspect) note_effects(client, sql::session_effects(sql), {});
 }
 
 void Worker::note_bind(ClientSession& client, Bytes body) {
@@ -193,6 +179,7 @@ void Worker::hear(ServerConnection& server, const Piece& piece) {
 void Worker::on_looked(ServerConnection& server) {
   ClientSession& client = *server.client;
   const std::unique_ptr<SessionTouch> touched = std::move(server.touch);
+  server.steps = {};
   PinReason reason = PinReason::none;
   if (server.job_failed) {
     // Not known to be clean: never anybody else's. It is looked at again when something may have gone.

@@ -17,10 +17,11 @@ using policy::ServerName;
 using policy::StatementRef;
 using What = policy::Assumption::What;
 
-bool same_text(const StatementRef& statement, Bytes identity) {
+bool is_same(const StatementRef& statement, Bytes identity, const policy::SharedPlanning& planning) {
   return statement && statement->text->kind == policy::StatementKind::parsed &&
          statement->identity().size() == identity.size() &&
-         std::memcmp(statement->identity().data(), identity.data(), identity.size()) == 0;
+         std::memcmp(statement->identity().data(), identity.data(), identity.size()) == 0 &&
+         policy::same_planning(statement->text->planning, planning);
 }
 
 }  // namespace
@@ -29,8 +30,14 @@ bool Worker::tracks_statements(const ClientSession& client) const {
   return config_->globals.max_prepared_statements > 0 && client.desk()->mode != PoolMode::session;
 }
 
+bool Worker::holds_too_much(const ClientSession& client) const {
+  const auto max = static_cast<std::size_t>(config_->globals.max_client_statement_bytes);
+  return max > 0 && client.statements.bytes() > max;
+}
+
 Worker::Verdict Worker::judge_statement(ClientSession& client, const Piece& piece, Run& run) {
   ServerConnection& server = *client.server;
+  if (holds_too_much(client)) return end_sending(client, CloseReason::max_client_statement_bytes, run);
   // In a failed batch, or where a COPY wants data, nothing of it has an effect.
   if (piece.tag != 'S' && (server.talk.skipping() || server.talk.in_copy())) return pass(client, piece);
   if (server.talk.nothing_owed()) {
@@ -81,14 +88,14 @@ Worker::Verdict Worker::judge_statement_without_server(ClientSession& client, co
     compose::close_complete(answers_);
     return Verdict::swallow;
   }
-  if (piece.tag != 'P' || !piece.ends) return Verdict::forward;
+  if (piece.tag != 'P' || !piece.ends || holds_too_much(client)) return Verdict::forward;
   const auto view = read_parse(piece.body());
   PoolDesk& desk = *client.desk();
   if (!view || view->statement.empty() || client.statements.find(view->statement)) return Verdict::forward;
   const PooledServer* idle = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
   if (idle && !needs_check(desk, *idle)) return Verdict::forward;
-  StatementRef statement = statements_.intern(identity_of(*view));
-  if (statement->proven_for != desk.pool.account().key) return Verdict::forward;
+  StatementRef statement = statements_.intern(identity_of(*view), policy::StatementKind::parsed, planning(client));
+  if (statement->text->reads_clock || statement->proven_for != desk.pool.account().key) return Verdict::forward;
   ++desk.stats.client_parses;
   client.statements.set(view->statement, std::move(statement));
   compose::parse_complete(answers_);
@@ -109,14 +116,17 @@ Worker::Verdict Worker::judge_parse(ClientSession& client, const Piece& piece, R
   if (view->statement.empty()) {
     const Bytes identity = identity_of(*view);
     StatementRef statement = client.statements.unnamed;
-    if (!same_text(statement, identity)) statement = statements_.intern(identity);
+    const policy::SharedPlanning& set = planning(client);
+    if (!is_same(statement, identity, set)) statement = statements_.intern(identity, policy::StatementKind::parsed, set);
     if (may_share(*statement)) return share_unnamed(client, piece, std::move(statement), run);
     return parse_unnamed(client, piece, std::move(statement), false);
   }
   if (in_doubt(server)) return stall(client, run);
   ++client.desk()->stats.client_parses;
   if (const StatementRef* known = client.statements.find(view->statement)) return parse_duplicate(client, piece, StatementRef(*known), run);
-  StatementRef statement = statements_.intern(identity_of(*view));
+  StatementRef statement = statements_.intern(identity_of(*view), policy::StatementKind::parsed, planning(client));
+  // What others have had parsed says another time.
+  if (statement->text->reads_clock) ++statement->version;
   Assumption assumption{What::named, false, statement, {}, std::string(view->statement), {}};
   auto* there = server.statements.find(*statement);
   if (there && !there->stale()) {
@@ -328,65 +338,6 @@ Worker::Verdict Worker::stall(ClientSession& client, Run& run) {
   }
   client.stalled = true;
   return Verdict::wait;
-}
-
-// The statement on the client's server, where it is prepared first if need be. Null: the client has left.
-const policy::ServerStatements::Prepared* Worker::prepare(ClientSession& client, const StatementRef& statement, Run& run) {
-  ServerConnection& server = *client.server;
-  const auto max = static_cast<std::size_t>(config_->globals.max_prepared_statements);
-  if (auto* there = server.statements.find(*statement)) {
-    if (!there->stale()) {
-      server.statements.touch(*there);
-      return drop_surplus(client, max, run) ? there : nullptr;
-    }
-    if (!close_there(client, *server.statements.remove(*statement), run)) return nullptr;
-  }
-  // Another worker had the server, and found what we prepared there out of date.
-  if (auto old = server.statements.remove_foreign(statement->id); old && !close_there(client, std::move(*old), run)) {
-    return nullptr;
-  }
-  if (!drop_surplus(client, max - 1, run)) return nullptr;
-  const ServerName name(statement->id);
-  if (statement->text->kind == policy::StatementKind::sql) {
-    if (!replay(client, statement, run)) return nullptr;
-  } else {
-    if (!say_parse(client, name.view(), statement->identity(), run)) return nullptr;
-    server.talk.on_request('P', For::pooler, {true, statement->id});
-  }
-  ++client.desk()->stats.server_parses;
-  statement_counters_.reparses += statement->proven_for == client.desk()->pool.account().key;
-  Assumption assumption;
-  assumption.what = What::prepared;
-  assumption.statement = statement;
-  server.assumptions.push(std::move(assumption));
-  return &server.statements.add(statement, statement->id);
-}
-
-// More than `max` are there after a batch that needed them all.
-bool Worker::drop_surplus(ClientSession& client, std::size_t max, Run& run) {
-  while (auto surplus = client.server->statements.drop_surplus(max)) {
-    if (!close_there(client, std::move(*surplus), run)) return false;
-  }
-  return true;
-}
-
-bool Worker::close_there(ClientSession& client, policy::ServerStatements::Prepared prepared, Run& run) {
-  ServerConnection& server = *client.server;
-  ++statement_counters_.closes;
-  const ServerName name(prepared.id);
-  if (!say(client, run, short_message_bytes, [&](Buffer& out) { compose::close(out, 'S', name.view()); })) return false;
-  server.talk.on_request('C', For::pooler, {true, 0});
-  Assumption assumption;
-  assumption.what = What::taken_off;
-  assumption.removed = std::move(prepared);
-  server.assumptions.push(std::move(assumption));
-  return true;
-}
-
-// The text is sent from where it lies: an assumption holds it until the server has answered, or the piece lasts.
-bool Worker::say_parse(ClientSession& client, std::string_view name, Bytes identity, Run& run) {
-  return say(client, run, short_message_bytes, [&](Buffer& out) { compose::parse_head(out, name, identity.size()); }) &&
-         add(client, run, identity);
 }
 
 }  // namespace pgweir

@@ -30,7 +30,7 @@ bool Worker::judge_sql(ClientSession& client, const Piece& piece, std::string_vi
     verdict = stall(client, run);
     return true;
   }
-  policy::SqlPlan plan = policy::plan_sql(sql, verbs, client.statements, server.statements, statements_);
+  policy::SqlPlan plan = policy::plan_sql(sql, verbs, planning(client), client.statements, server.statements, statements_);
   if (plan.text.empty()) return false;
   const auto max = static_cast<std::size_t>(config_->globals.max_prepared_statements);
   const bool ahead = !plan.needed.empty() || !plan.in_the_way.empty() || server.statements.count() + plan.made > max;
@@ -61,7 +61,7 @@ bool Worker::prepare_for(ClientSession& client, const policy::SqlPlan& plan, std
     if (there && !close_there(client, std::move(*there), run)) return false;
   }
   for (const policy::StatementRef& statement : plan.needed) {
-    if (!prepare(client, statement, run)) return false;
+    if (!prepare_exactly(client, statement, run)) return false;
   }
   if (!drop_surplus(client, max > plan.made ? max - plan.made : 0, run)) return false;
   if (!server.talk.batch_open()) return true;
@@ -95,17 +95,21 @@ bool Worker::resolve_verb(ClientSession& client, const policy::StatementRef& sta
     resolved.about = *known;
   } else if (verb->verb == Verb::prepare) {
     resolved.about = statements_.intern(as_bytes(sql.substr(verb->name_end, verb->end - verb->name_end)),
-                                        policy::StatementKind::sql);
+                                        policy::StatementKind::sql, planning(client));
   } else {
     return false;                      // PostgreSQL does not know it either
   }
-  if ((verb->verb == Verb::execute || resolved.taken) && !prepare(client, resolved.about, run)) return true;
+  if (verb->verb == Verb::execute || resolved.taken) {
+    const auto* there = prepare(client, resolved.about, run);
+    if (!there) return true;
+    resolved.about = there->statement;
+  }
   const ServerName name(resolved.about->id);
   const std::string text =
       policy::renamed(sql, *verb, verb->verb == Verb::deallocate ? stand_in : name.view(), resolved.edits);
   Buffer identity(as_bytes(text).begin(), as_bytes(text).end());
   append(identity, Bytes(statement->identity()).subspan(sql.size()));
-  resolved.text = statements_.intern(identity);
+  resolved.text = statements_.intern(identity, policy::StatementKind::parsed, planning(client));
   if (prepare(client, resolved.text, run)) verdict = Verdict::replace;
   return true;
 }
@@ -150,7 +154,7 @@ bool Worker::judge_execute_verb(ClientSession& client, const Piece& piece, Run& 
     return true;
   }
   if (portal->verb == Verb::execute || portal->taken) {
-    if (!prepare(client, portal->about, run)) return true;
+    if (!prepare_exactly(client, portal->about, run)) return true;
   } else if (portal->verb == Verb::deallocate) {
     if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::close(out, 'S', stand_in); })) return true;
     server.talk.on_request('C', For::pooler);
@@ -211,6 +215,7 @@ bool Worker::on_sql_done(ServerConnection& server, Bytes body) {
   orders.erase(orders.begin());
   // A name that was taken has been given to another text: it was not there any more.
   if (verb == Verb::prepare && !order.ours && !order.statement) server.statements.suspect_all();
+  if (order.statement && order.statement->text->reads_clock) ++order.statement->version;
   if (order.statement && !server.statements.find(*order.statement)) {
     server.statements.add(order.statement, order.statement->id);
   }

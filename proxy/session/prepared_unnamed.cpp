@@ -26,7 +26,8 @@ Worker::Verdict Worker::parse_unnamed(ClientSession& client, const Piece& piece,
 
 // A text that comes for the second time is likely to come again; one with its values in it never does.
 bool Worker::may_share(policy::Statement& statement) const {
-  if (!config_->globals.share_unnamed_statements || statement.text->touches_statements || statement.text->verb) return false;
+  if (!config_->globals.share_unnamed_statements || statement.text->touches_statements || statement.text->verb ||
+      statement.text->reads_clock) return false;
   if (statement.came_unnamed) statement.shared = true;
   statement.came_unnamed = true;
   return statement.shared;

@@ -118,6 +118,7 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.
   const bool goes_out = verdict != Verdict::wait && verdict != Verdict::end;
+  if (goes_out && (piece.tag == 'Q' || piece.tag == 'B')) note_planning(client, piece);
   if (goes_out && !client.server->talk.nothing_owed()) note_request(client, loop_.now());
   return verdict;
 }

@@ -86,6 +86,7 @@ struct ServerConnection {
   bool may_repeat = false;                     // nothing of its answer has reached the client
   bool repeating = false;                      // up to the next ReadyForQuery nothing is forwarded
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
+  policy::PlanningSteps steps;                 // what its client's transaction has set that changes planning
   std::unique_ptr<SessionTouch> touch;         // null: its client has done nothing to its session
   Buffer told;                                 // of ServerJob::look, the rows
   Outbox outbox;

@@ -208,6 +208,7 @@ class Worker final : public LoopEvents, private WorkerState {
 
   // --- prepared statements (prepared.cpp, prepared_replies.cpp)
   bool tracks_statements(const ClientSession& client) const;
+  bool holds_too_much(const ClientSession& client) const;
   Verdict judge_statement(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_statement_without_server(ClientSession& client, const Piece& piece);
   Verdict pass(ClientSession& client, const Piece& piece, Note note = {});
@@ -241,6 +242,11 @@ class Worker final : public LoopEvents, private WorkerState {
   bool renew_unnamed(ClientSession& client, Run& run);
   const policy::ServerStatements::Prepared* prepare(ClientSession& client, const policy::StatementRef& statement,
                                                     Run& run);
+  const policy::ServerStatements::Prepared* prepare_exactly(ClientSession& client, const policy::StatementRef& statement,
+                                                            Run& run);
+  const policy::SharedPlanning& planning(ClientSession& client);           // planning.cpp
+  void note_planning(ClientSession& client, const Piece& piece);
+  static bool executes_a_setting(const ClientSession& client, std::string_view sql);
   bool drop_surplus(ClientSession& client, std::size_t max, Run& run);
   bool close_there(ClientSession& client, policy::ServerStatements::Prepared prepared, Run& run);
   bool say_parse(ClientSession& client, std::string_view name, Bytes identity, Run& run);

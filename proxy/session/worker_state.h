@@ -44,7 +44,7 @@ struct WorkerState {
         loop_(loop),
         connector_(connector),
         random_(static_cast<std::minstd_rand::result_type>(seed | 1)),
-        statements_(number + 1, workers_max) {}
+        statements_(number + 1, workers_max, seed * 0x9e3779b97f4a7c15) {}
 
   const unsigned number_;
   Commons shared_;
@@ -55,6 +55,7 @@ struct WorkerState {
 
   policy::StatementStore statements_;          // outlives those who hold its statements
   policy::StatementCounters statement_counters_;
+  policy::PlanningCache plannings_;
   Buffer identity_;                            // of the Parse under way, where it is not a part of the message
   Buffer words_;                               // ours in the run under way; never grows while the run points to it
   SpareBuffers spare_buffers_;                 // for what waiting clients have said

@@ -14,6 +14,8 @@ pytestmark = [pytest.mark.ours, pytest.mark.timeout(180)]
 HERE = Path(__file__).parent
 NODE, PRISMA = HERE / "node", HERE / "prisma"
 JDBC = Path("/usr/share/java/postgresql.jar")
+# Who has Debian's modules, whoever runs this.
+PYTHON = "/usr/bin/python3"
 CONNECTIONS, TURNS = 8, 60
 
 
@@ -25,7 +27,13 @@ def ruby_has(*libraries):
     return have("ruby") and subprocess.run(["ruby", *(f"-r{one}" for one in libraries), "-e", "0"], capture_output=True).returncode == 0
 
 
+def python_has(library):
+    return subprocess.run([PYTHON, "-c", f"import {library}"], capture_output=True).returncode == 0
+
+
 STACKS = {
+    "psycopg": ([PYTHON, HERE / "with_psycopg.py"], lambda: python_has("psycopg"), "python3-psycopg"),
+    "asyncpg": ([PYTHON, HERE / "with_asyncpg.py"], lambda: python_has("asyncpg"), "python3-asyncpg"),
     "active_record": (["ruby", HERE / "active_record.rb"], lambda: ruby_has("active_record", "pg"), "ruby-activerecord and ruby-pg"),
     "pdo": (["php", HERE / "pdo.php"], lambda: have("php") and "pdo_pgsql" in subprocess.run(["php", "-m"], capture_output=True, text=True).stdout,
             "php-cli and php-pgsql"),

@@ -45,7 +45,7 @@ std::string printed(const Globals& globals, std::string_view name) {
 TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours between them") {
   const std::set<std::string_view> ours{"event_loop", "log_min_duration_statement", "metrics_listen", "alert_login_failures",
                                         "alert_pool_use", "alert_pool_use_time", "alert_slow_100ms", "alert_slow_1s", "alert_wait_p99",
-                                        "alert_webhook", "log_format", "log_min_duration_sample", "log_statement_sample_rate",
+                                        "alert_webhook", "log_format", "log_min_duration_sample", "log_statement_sample_rate", "max_client_statement_bytes", "shutdown_drain_timeout",
                                         "query_window", "query_windows",
                                         "metrics_password", "metrics_queries", "metrics_tls_cert_file",
                                         "metrics_tls_key_file", "alert_isolation_leaks", "log_parameter_max_length",
@@ -79,6 +79,7 @@ TEST_CASE("the defaults are PgBouncer's") {
   CHECK(g.auth_query.rfind("SELECT rolname, CASE WHEN rolvaliduntil < now()", 0) == 0);
   CHECK(g.default_pool_size == 20);
   CHECK(g.max_client_conn == 100);
+  CHECK(g.max_client_statement_bytes == 64 << 20);
   CHECK(g.max_packet_size == 2147483647);
   CHECK(g.max_prepared_statements == 200);
   CHECK(g.pool_mode == PoolMode::session);

@@ -39,12 +39,12 @@ SHOWS = {
     "lists": "list items:i",
     "stats": "database " + " ".join(f"{name}:N" for name in (
         prefixed("total_", f"{COUNTERS} received sent {TIMES} {PARSES}") + " " +
-        prefixed("avg_", f"{COUNTERS} recv sent {TIMES} {PARSES}") + " total_handed_over_count").split()),
+        prefixed("avg_", f"{COUNTERS} recv sent {TIMES} {PARSES}") + " total_handed_over_count total_reparse_count").split()),
     "stats_totals": "database " + " ".join(
-        f"{name}:N" for name in f"{COUNTERS} bytes_received bytes_sent {TIMES} {PARSES} handed_over_count".split()),
+        f"{name}:N" for name in f"{COUNTERS} bytes_received bytes_sent {TIMES} {PARSES} handed_over_count reparse_count".split()),
     "stats_averages": "database " + " ".join(
         f"{name}:N" for name in f"{COUNTERS} bytes_received bytes_sent {TIMES}".split() +
-        "avg_client_parse_count avg_server_parse_count avg_bind_count avg_client_login_count handed_over_count".split()),
+        "avg_client_parse_count avg_server_parse_count avg_bind_count avg_client_login_count handed_over_count reparse_count".split()),
     "totals": "name value:N",
     "config": "key value default changeable",
     "mem": "name size:i used:i free:i memtotal:i",

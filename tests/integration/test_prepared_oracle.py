@@ -1,5 +1,7 @@
 """A differential oracle: random programs of extended-protocol messages, SQL PREPARE, EXECUTE and DEALLOCATE, DDL and
 errors from several clients who share two servers are answered byte for byte as a PostgreSQL of one's own answers them.
+In a second run the servers are killed meanwhile: a client that had none never notices, and who had one hears nothing that
+PostgreSQL would not have said, and then the end.
 
 PGWEIR_ORACLE_PROGRAMS says how many (default 10000), PGWEIR_ORACLE_SEED where they begin, PGWEIR_ORACLE_WORKERS how
 many processes run them; a failure prints its seed.
@@ -116,6 +118,7 @@ class Ear:
         """The messages up to the `owed`th ReadyForQuery."""
         self.sock.sendall(said)
         data, at = self.rest, 0
+        self.heard = b""
         while True:
             while len(data) - at >= 5:
                 end = at + 1 + int.from_bytes(data[at + 1:at + 5], "big")
@@ -128,10 +131,14 @@ class Ear:
                 if owed == 0:
                     self.rest = data[at:]
                     return data[:at]
-            more = self.sock.recv(1 << 18)
+            try:
+                more = self.sock.recv(1 << 18)
+            except ConnectionError:
+                more = b""
             if not more:
+                self.heard = data[:at]
                 raise EOFError("the connection was closed")
-            data = data[at:] + more if at == 0 else data + more
+            data += more
 
 
 def messages(data):
@@ -162,52 +169,114 @@ def essence(data, status):
     return found
 
 
-def run_program(pooled, direct, program):
+class Killer:
+    """Ends backends of one database while a program runs."""
+
+    def __init__(self, cluster, database):
+        self.conn, self.database, self.killed, self.noticed, self.unnoticed = cluster.connect(), database, 0, 0, 0
+
+    def kill(self, dice):
+        """Those that nobody holds, or any; waits until they are gone."""
+        idle = "and state = 'idle'" if dice.random() < 0.7 else ""
+        found = self.conn.execute(f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{self.database}' "
+                                  f"and usename = 'bouncer' {idle} limit {dice.choice([1, 2])}").fetchall()
+        self.killed += len(found)
+        return bool(found)
+
+
+def is_beginning(got, expected, status):
+    """Whether `got` is what the other began with, but for a FATAL at its end."""
+    last = messages(got)[-1:]
+    if last and last[0][0] == "E" and b"SFATAL" in last[0][1]:
+        got = got[:-5 - len(last[0][1])]
+    got, expected = essence(got, status), essence(expected, status)
+    return got == expected[:len(got)]
+
+
+class Died(Exception):
+    """A client lost its server, as it had to."""
+
+
+def run_program(pooled, direct, program, killer=None, dice=None):
     """What went wrong; empty: nothing did. None: it was given up."""
-    busy = set()
+    busy, killed = set(), False
     for turn, (who, said, owed) in enumerate(program):
         # While clients hold transactions the others share what is left; no more than two do so.
         if who not in busy and len(busy) == 2:
             who = min(busy)
+        if killer and turn > 0 and dice.random() < 0.4:
+            killed |= killer.kill(dice)
         before = direct[who].status
         expected = direct[who].ask(said, owed)
-        got = pooled[who].ask(said, owed)
+        try:
+            got = pooled[who].ask(said, owed)
+        except EOFError:
+            heard = pooled[who].heard
+            if killed and (is_beginning(heard, expected, before) or PLAN_ERROR in expected):
+                raise Died from None
+            return f"turn {turn}, client {who}: said {messages(said)}\n\n expected {messages(expected)}\n\n was closed after {messages(heard)}"
         if got != expected and essence(got, before) != essence(expected, before):
             if PLAN_ERROR in expected or PLAN_ERROR in got:
                 return None
             return f"turn {turn}, client {who}: said {messages(said)}\n\n expected {messages(expected)}\n\n got {messages(got)}"
         (busy.discard if pooled[who].status == b"I" else busy.add)(who)
+    if killed:
+        killer.unnoticed += 1
     return ""
 
 
-def run_seeds(number, pooler, cluster, seeds, answers):
+def run_seeds(number, pooler, cluster, seeds, killing, answers):
     """In a process of its own, on databases of its own."""
     programs, given_up, wrong, seed = Programs(), 0, "", None
+    killer = Killer(cluster, f"oracle_{number}") if killing else None
+
+    def connected():
+        return [Ear(pooler.wire(f"oracle_{number}", timeout=20)) for _ in range(CLIENTS)]
+
     try:
-        pooled = [Ear(pooler.wire(f"oracle_{number}", timeout=20)) for _ in range(CLIENTS)]
+        pooled = connected()
         direct = [Ear(cluster.wire(f"oracle_own_{number}")) for _ in range(CLIENTS)]
         for seed in seeds:
-            found = run_program(pooled, direct, programs.program(seed))
-            given_up += found is None
-            if found:
-                wrong = f"seed {seed}, {found}"
-                break
-            # Who holds a server first: the others may have to wait for it.
-            for ear in sorted(pooled, key=lambda one: one.status == b"I") + direct:
+            before = killer.killed if killer else 0
+            try:
+                found = run_program(pooled, direct, programs.program(seed), killer, random.Random(-seed))
+                given_up += found is None
+                if found:
+                    wrong = f"seed {seed}, {found}"
+                    break
+                # Who holds a server first: the others may have to wait for it.
+                for ear in sorted(pooled, key=lambda one: one.status == b"I"):
+                    ear.ask(FORGET, 2)
+            except (Died, EOFError) as gone:
+                if not killer or killer.killed == before:
+                    raise gone
+                killer.noticed += 1
+                for ear in pooled:
+                    ear.sock.close()
+                for ear in direct:
+                    ear.ask(FORGET, 2)
+                # One of the two may have changed the table's type where the other did not come to it.
+                for database in (f"oracle_{number}", f"oracle_own_{number}"):
+                    with cluster.connect(database) as conn:
+                        conn.execute("set lock_timeout = 0; alter table t_oracle alter a type int using null")
+                pooled = connected()
+            for ear in direct:
                 ear.ask(FORGET, 2)
             for ear in (pooled[0], direct[0]):
                 ear.ask(query("truncate t_oracle"), 1)
     except Exception as error:      # the parent tells what happened, with the seed
         wrong = f"seed {seed}: {error!r}"
-    answers.put((wrong, given_up))
+    answers.put((wrong, given_up, (killer.killed, killer.noticed, killer.unnoticed) if killer else (0, 0, 0)))
 
 
-@pytest.mark.timeout(900)
-def test_random_programs_are_answered_as_postgres_answers_them(cluster, binary):
+def run_all(cluster, binary, programs, killing):
+    """How many were given up, and of the killing: backends, programs that noticed, programs that did not."""
     databases = [f"oracle_{number}" for number in range(WORKERS)]
     with cluster.connect() as conn:
         for name in databases:
             twin = name.replace("oracle_", "oracle_own_")
+            for database in (name, twin):
+                conn.execute(f"drop database if exists {database} with (force)")
             conn.execute(f"create database {twin}")
             with cluster.connect(twin) as one:
                 one.execute(TABLE)
@@ -218,11 +287,12 @@ def test_random_programs_are_answered_as_postgres_answers_them(cluster, binary):
                 conn.execute(f"alter database {database} set lock_timeout = '2ms'")
     pooler = servers.Pooler(cluster, binary, databases={name: "" for name in databases}, pool_mode="transaction", default_pool_size=2,
                             max_prepared_statements=4)
-    print(f"seeds {FIRST_SEED} to {FIRST_SEED + PROGRAMS - 1}")
+    print(f"seeds {FIRST_SEED} to {FIRST_SEED + programs - 1}")
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
-    seeds = range(FIRST_SEED, FIRST_SEED + PROGRAMS)
-    workers = [context.Process(target=run_seeds, args=(number, pooler, cluster, seeds[number::WORKERS], answers)) for number in range(WORKERS)]
+    seeds = range(FIRST_SEED, FIRST_SEED + programs)
+    workers = [context.Process(target=run_seeds, args=(number, pooler, cluster, seeds[number::WORKERS], killing, answers))
+               for number in range(WORKERS)]
     for worker in workers:
         worker.start()
     found = [answers.get() for _ in workers]
@@ -230,10 +300,26 @@ def test_random_programs_are_answered_as_postgres_answers_them(cluster, binary):
         worker.join()
     log = pooler.log_path.read_text()
     complaint = pooler.finish()
-    wrong = [text for text, _ in found if text]
-    if wrong: print("LOG", log[-1500:], cluster.log()[-6000:])
-    assert not wrong, "\n\n".join(wrong) 
+    wrong = [text for text, _, _ in found if text]
+    if wrong:
+        print("LOG", log[-1500:], cluster.log()[-6000:])
+    assert not wrong, "\n\n".join(wrong)
     assert not complaint, complaint
-    given_up = sum(count for _, count in found)
+    given_up = sum(count for _, count, _ in found)
+    return given_up, *(sum(counts[i] for _, _, counts in found) for i in range(3))
+
+
+@pytest.mark.timeout(900)
+def test_random_programs_are_answered_as_postgres_answers_them(cluster, binary):
+    given_up, *_ = run_all(cluster, binary, PROGRAMS, killing=False)
     print(f"{PROGRAMS} programs, {given_up} of them given up at a changed result type")
     assert given_up < PROGRAMS / 10
+
+
+@pytest.mark.timeout(900)
+def test_random_programs_are_answered_though_servers_are_killed(cluster, binary):
+    programs = max(PROGRAMS // 10, 20)
+    given_up, killed, noticed, unnoticed = run_all(cluster, binary, programs, killing=True)
+    print(f"{programs} programs, {given_up} of them given up at a changed result type; {killed} backends killed, which {noticed} programs "
+          f"noticed and {unnoticed} did not")
+    assert killed > programs / 4 and unnoticed > noticed / 4

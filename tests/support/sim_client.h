@@ -122,6 +122,7 @@ class RandomClient final : public Peer {
   std::vector<std::string> make_unit();
   std::vector<std::string> make_extended();
   std::vector<std::string> make_prepared();
+  std::string about_statements();
   std::vector<std::string> make_copy();
   std::string statement(bool may_fail);
   std::string tag();

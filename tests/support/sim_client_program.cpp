@@ -101,8 +101,26 @@ std::vector<std::string> RandomClient::make_prepared() {
       if (rng.chance(5)) unit.push_back(flush());
     }
     unit.push_back(sync_message());
+    if (rng.chance(30)) unit.push_back(query(about_statements()));
   }
   return unit;
+}
+
+// One or several of PREPARE, EXECUTE and DEALLOCATE.
+std::string RandomClient::about_statements() {
+  Rng& rng = house_.world.rng;
+  static const char* const shared[] = {"any SELECT", "any ROWS 3 10", "any SHOW TimeZone", "any FAIL"};
+  std::string sql;
+  for (int count = rng.chance(60) ? 1 : rng.between(2, 3); count > 0; --count) {
+    const std::string name(1, static_cast<char>('a' + rng.below(4)));
+    const auto kind = rng.below(10);
+    if (kind < 4) sql += "PREPARE " + name + " AS " + shared[rng.below(4)];
+    else if (kind < 8) sql += "EXECUTE " + name;
+    else if (kind < 9) sql += "DEALLOCATE " + name;
+    else sql += "DEALLOCATE ALL";     // DISCARD ALL would also forget what the client came with
+    if (count > 1) sql += "; ";
+  }
+  return sql;
 }
 
 std::vector<std::string> RandomClient::make_copy() {

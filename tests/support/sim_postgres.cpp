@@ -237,6 +237,7 @@ void SimBackend::welcome() {
   for (const auto& [name, value] : parameters) out += parameter(name, value);
   out += message('K', be32(pid_) + key_) + ready('I');
   session_ = std::make_unique<SimSession>(parameters);
+  session_->share_schema(server_.schema);
   stage_ = Stage::ready;
   say(out);
 }

@@ -94,6 +94,7 @@ class SimPostgres {
   Duration cancel_delay_max = milliseconds(3);
   unsigned notices = 0;  // percent of messages followed by a notice of nobody's
   unsigned fatals = 0;   // per mille of messages answered by the end
+  unsigned schema = 0;         // how often anybody has said ALTER
   std::size_t cancels_seen = 0, logins_seen = 0;
 
  private:

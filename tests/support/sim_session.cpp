@@ -25,12 +25,6 @@ std::vector<std::string> split(std::string_view text, char by) {
   return parts;
 }
 
-// "c12.3 ROWS 5 9" -> "ROWS 5 9"; the pooler's own have no owner to strip, and "any SELECT" is everybody's.
-std::string without_owner(const std::string& sql) {
-  if (sql.starts_with("any ")) return sql.substr(4);
-  return owner_of(sql).empty() ? sql : sql.substr(std::min(sql.find(' '), sql.size() - 1) + 1);
-}
-
 std::string_view take_name(std::string_view& body) {
   const std::size_t end = std::min(body.find('\0'), body.size());
   const std::string_view name = body.substr(0, end);
@@ -39,6 +33,11 @@ std::string_view take_name(std::string_view& body) {
 }
 
 }  // namespace
+
+std::string without_owner(const std::string& sql) {
+  if (sql.starts_with("any ")) return sql.substr(4);
+  return owner_of(sql).empty() ? sql : sql.substr(std::min(sql.find(' '), sql.size() - 1) + 1);
+}
 
 std::string owner_of(std::string_view sql) {
   if (sql.empty() || sql[0] != 'c') return {};
@@ -49,7 +48,8 @@ std::string owner_of(std::string_view sql) {
   return number ? std::string(sql.substr(0, dot)) : std::string{};
 }
 
-void SimSession::notice_owner(const std::string& sql) {
+void SimSession::notice_owner(const std::string& text) {
+  const std::string& sql = meant_by(text);
   if (sql.empty() || sql.starts_with("any ")) return;
   const std::string owner = owner_of(sql);
   const bool open = status_ != 'I' || batch_open_ || copy_in_;
@@ -156,9 +156,10 @@ void SimSession::reject(std::string_view whole, std::string& out) {
   fail("57014", "canceling statement due to user request", out);
 }
 
-bool SimSession::returns_rows(const std::string& sql) {
-  const std::string verb = without_owner(sql);
-  return verb.starts_with("SELECT") || verb.starts_with("ROWS") || verb.starts_with("SHOW");
+bool SimSession::returns_rows(const std::string& sql) const {
+  const std::string verb = without_owner(sql.starts_with("EXECUTE") ? meant_by(sql) : sql);
+  return verb.starts_with("SELECT") || verb.starts_with("ROWS") || verb.starts_with("SHOW") || verb.starts_with("STAR") ||
+         verb.starts_with("LITERAL");
 }
 
 bool SimSession::run(const std::string& sql, bool simple, unsigned rows_max, Portal* portal,
@@ -171,12 +172,19 @@ bool SimSession::run(const std::string& sql, bool simple, unsigned rows_max, Por
     fail("25P02", aborted, out);
     return false;
   }
+  if (verb == "PREPARE" || verb == "EXECUTE" || verb == "DEALLOCATE")
+    return run_about_statements(verb, rest, simple, portal, out);
   return run_known(verb, rest, sql, simple, rows_max, portal, out);
 }
 
 bool SimSession::run_known(const std::string& verb, const std::string& rest, const std::string& sql,
                            bool simple, unsigned rows_max, Portal* portal, std::string& out) {
-  if (verb == "SELECT" || verb == "SHOW" || verb == "ROWS") {
+  if (verb == "ALTER" && schema_) {
+    ++*schema_;
+    out += complete("ALTER TABLE");
+    return true;
+  }
+  if (verb == "SELECT" || verb == "SHOW" || verb == "ROWS" || verb == "STAR" || verb == "LITERAL") {
     int count = 1;
     std::size_t size = 0;
     std::string value = sql;
@@ -187,6 +195,10 @@ bool SimSession::run_known(const std::string& verb, const std::string& rest, con
     } else if (verb == "SHOW") {
       const auto found = find_parameter(parameters_, rest);
       value += "=" + (found == parameters_.end() ? "?" : found->second);
+    } else if (verb == "STAR") {
+      value += "=" + std::to_string(schema_ ? *schema_ : 0);
+    } else if (verb == "LITERAL") {
+      value += "=" + (portal && !portal->time_zone.empty() ? portal->time_zone : parameters_["TimeZone"]);
     }
     if (simple) out += row_description();
     int from = portal ? portal->rows_sent : 0;
@@ -273,27 +285,19 @@ void SimSession::on_extended(char tag, std::string_view body, std::string& out) 
     const std::string sql(take_name(body));
     notice_owner(sql);
     batch_open_ = true;
-    const std::string verb = without_owner(sql);
-    if (verb.starts_with("FAIL")) return fail("42601", "syntax error in " + sql, out);
-    if (refuses(sql)) return fail("25P02", aborted, out);
-    if (!name.empty() && prepared_.count(name))
-      return fail("42P05", "prepared statement \"" + name + "\" already exists", out);
-    prepared_[name] = sql;
-    out += message('1', "");
+    if (prepare(name, sql, out)) out += message('1', "");
     return;
   }
   batch_open_ = true;
   if (tag == 'B') {
     const std::string portal(take_name(body));
     const std::string name(take_name(body));
-    const auto found = prepared_.find(name);
-    if (found == prepared_.end()) {
-      if (name.starts_with("PGBOUNCER_")) breach_ = "(6) a Bind names " + name + ", which does not exist";
-      return fail("26000", "prepared statement \"" + name + "\" does not exist", out);
-    }
-    notice_owner(found->second);
-    if (refuses(found->second)) return fail("25P02", aborted, out);
-    portals_[portal] = {found->second, 0};
+    const Prepared* found = find_prepared(name, out);
+    if (!found) return;
+    notice_owner(found->sql);
+    if (refuses(found->sql)) return fail("25P02", aborted, out);
+    if (plan_is_stale(name, out)) return;
+    portals_[portal] = {found->sql, 0, found->time_zone};
     out += message('2', "");
   } else if (tag == 'D') {
     const char kind = body[0];
@@ -301,10 +305,9 @@ void SimSession::on_extended(char tag, std::string_view body, std::string& out) 
     const std::string name(take_name(body));
     std::string sql;
     if (kind == 'S') {
-      const auto found = prepared_.find(name);
-      if (found == prepared_.end())
-        return fail("26000", "prepared statement \"" + name + "\" does not exist", out);
-      sql = found->second;
+      const Prepared* found = find_prepared(name, out);
+      if (!found) return;
+      sql = found->sql;
       if (refuses(sql)) return fail("25P02", aborted, out);
       out += message('t', be16(0));
     } else {

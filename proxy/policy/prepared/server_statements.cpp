@@ -10,7 +10,7 @@ const SharedText& out_of_date() {
 }
 
 bool same(const StatementText& a, const StatementText& b) {
-  return a.hash == b.hash && a.kind == b.kind && a.identity == b.identity;
+  return a.kind == b.kind && a.identity == b.identity && same_planning(a.planning, b.planning);
 }
 
 }  // namespace

@@ -18,9 +18,9 @@ bool among(const std::vector<StatementRef>& list, const StatementRef& statement)
 // The names and the server's statements as the part of the string planned so far leaves them.
 class Planner {
  public:
-  Planner(std::string_view sql, bool several, const ClientStatements& client, ServerStatements& server,
-          StatementStore& store)
-      : sql_(sql), several_(several), client_(client), server_(server), store_(store), text_(sql) {}
+  Planner(std::string_view sql, bool several, const SharedPlanning& planning, const ClientStatements& client,
+          ServerStatements& server, StatementStore& store)
+      : sql_(sql), several_(several), planning_(planning), client_(client), server_(server), store_(store), text_(sql) {}
 
   void add(const SqlVerb& verb) {
     switch (verb.verb) {
@@ -62,10 +62,12 @@ class Planner {
       return;
     }
     std::string rest(sql_.substr(verb.name_end, verb.end - verb.name_end));
-    StatementRef made = store_.intern(as_bytes(rest), StatementKind::sql);
+    StatementRef made = store_.intern(as_bytes(rest), StatementKind::sql, planning_);
     // Twice the same text in one string: two statements, for the second would find its name taken. And an error has to
     // be about one of the client's names.
-    for (; among(used_, made) || (several_ && !client_.name_of(*made).empty()); made = store_.intern(as_bytes(rest), StatementKind::sql)) rest += ' ';
+    for (; among(used_, made) || (several_ && !client_.name_of(*made).empty());
+         made = store_.intern(as_bytes(rest), StatementKind::sql, planning_))
+      rest += ' ';
     if (!all_gone_ && server_.find(*made)) plan_.in_the_way.push_back(made);
     plan_.orders.push_back({Verb::prepare, false, verb.name, made});
     name(verb, made);
@@ -85,8 +87,11 @@ class Planner {
   }
 
   // Calls a statement that exists, or is made to, by the server's name.
-  void use(const SqlVerb& verb, const StatementRef& statement) {
+  void use(const SqlVerb& verb, StatementRef statement) {
     if (!is_there(statement)) {
+      if (!same_planning(statement->text->planning, planning_)) {
+        return use(verb, store_.intern(statement->identity(), statement->text->kind, planning_));
+      }
       if (statement->text->kind == StatementKind::parsed) {
         if (!among(plan_.needed, statement)) plan_.needed.push_back(statement);
       } else {
@@ -130,6 +135,7 @@ class Planner {
 
   std::string_view sql_;
   bool several_;
+  const SharedPlanning& planning_;
   const ClientStatements& client_;
   ServerStatements& server_;
   StatementStore& store_;
@@ -203,9 +209,9 @@ std::string renamed(std::string_view text, const SqlVerb& verb, std::string_view
   return rewrite.finish();
 }
 
-SqlPlan plan_sql(std::string_view sql, const std::vector<SqlVerb>& verbs, const ClientStatements& client,
-                 ServerStatements& server, StatementStore& store) {
-  Planner planner(sql, verbs.size() > 1, client, server, store);
+SqlPlan plan_sql(std::string_view sql, const std::vector<SqlVerb>& verbs, const SharedPlanning& planning,
+                 const ClientStatements& client, ServerStatements& server, StatementStore& store) {
+  Planner planner(sql, verbs.size() > 1, planning, client, server, store);
   for (const SqlVerb& verb : verbs) planner.add(verb);
   return planner.finish();
 }

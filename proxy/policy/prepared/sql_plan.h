@@ -76,8 +76,8 @@ struct SqlPlan {
 
 // Each statement sees the names as those before it leave them. PREPARE gets a name of ours, which is the same wherever
 // the text is the same; EXECUTE is preceded by the PREPARE that its server lacks, so that an error comes at its place;
-// DEALLOCATE takes away a stand-in, since others may use the statement.
-SqlPlan plan_sql(std::string_view sql, const std::vector<SqlVerb>& verbs, const ClientStatements& client,
-                 ServerStatements& server, StatementStore& store);
+// DEALLOCATE takes away a stand-in, since others may use the statement. `planning`: what the client has set by now.
+SqlPlan plan_sql(std::string_view sql, const std::vector<SqlVerb>& verbs, const SharedPlanning& planning,
+                 const ClientStatements& client, ServerStatements& server, StatementStore& store);
 
 }  // namespace pgweir::policy

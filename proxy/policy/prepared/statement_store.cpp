@@ -19,25 +19,30 @@ StatementRef::~StatementRef() {
   if (statement_ && --statement_->users == 0) statement_->store->on_unused(*statement_);
 }
 
-StatementStore::StatementStore(std::uint64_t first_id, std::uint64_t id_step, Hash hash)
-    : hash_(hash), next_id_(first_id), id_step_(id_step) {}
+StatementStore::StatementStore(std::uint64_t first_id, std::uint64_t id_step, std::uint64_t seed, Hash hash)
+    : hash_(hash), seed_(seed), next_id_(first_id), id_step_(id_step) {}
 
 StatementStore::~StatementStore() {
   PGWEIR_CHECK(bytes_ == unused_bytes_);      // every StatementRef is gone
 }
 
 Statement* StatementStore::find(const StatementText& text) const {
-  const auto found = statements_.find(Key{text.hash, text.identity, text.kind});
+  // Another worker's hash is not ours.
+  const Key key{hash_(text.identity, seed_) ^ policy::hash_of(text.planning), text.identity, text.kind, text.planning};
+  const auto found = statements_.find(key);
   return found == statements_.end() ? nullptr : found->get();
 }
 
-StatementRef StatementStore::intern(Bytes identity, StatementKind kind) {
-  const Key key{hash_(identity), identity, kind};
+StatementRef StatementStore::intern(Bytes identity, StatementKind kind, const SharedPlanning& planning) {
+  const Key key{hash_(identity, seed_) ^ policy::hash_of(planning), identity, kind, planning};
   if (auto found = statements_.find(key); found != statements_.end()) return StatementRef(found->get());
   auto text = std::make_shared<StatementText>();
   text->kind = kind;
   text->hash = key.hash;
   text->identity.assign(identity.begin(), identity.end());
+  text->planning = planning;
+  text->sets_planning = sets_planning(text->sql());
+  text->reads_clock = reads_clock(text->sql());
   if (kind == StatementKind::parsed) {
     text->touches_statements = touches_statements(text->sql());
     SqlVerb verb = recognise(text->sql());
@@ -81,7 +86,7 @@ void StatementStore::on_unused(Statement& statement) {
     unused_bytes_ -= cost(oldest);
     bytes_ -= cost(oldest);
     ++dropped_;
-    statements_.erase(statements_.find(Key{oldest.text->hash, oldest.text->identity, oldest.text->kind}));
+    statements_.erase(statements_.find(Key{oldest.text->hash, oldest.text->identity, oldest.text->kind, oldest.text->planning}));
   }
 }
 
@@ -92,14 +97,14 @@ void StatementStore::unlink(Statement& statement) {
 }
 
 // Multiply and fold, eight bytes a step. Good enough to spread texts; equality is never left to it.
-std::uint64_t StatementStore::hash_of(Bytes bytes) {
+std::uint64_t StatementStore::hash_of(Bytes bytes, std::uint64_t seed) {
   __extension__ using Wide = unsigned __int128;
   constexpr std::uint64_t factor = 0x9e3779b97f4a7c15;
   const auto mix = [](std::uint64_t a, std::uint64_t b) {
     const Wide product = static_cast<Wide>(a) * b;
     return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
   };
-  std::uint64_t hash = bytes.size() * factor;
+  std::uint64_t hash = seed ^ bytes.size() * factor;
   std::uint64_t word = 0;
   for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
     std::memcpy(&word, bytes.data(), 8);

@@ -10,6 +10,7 @@
 
 #include "protocol/bytes.h"
 #include "protocol/sql/session_effects.h"
+#include "proxy/policy/prepared/planning.h"
 #include "proxy/policy/prepared/sql_verb.h"
 
 namespace pgweir::policy {
@@ -24,10 +25,13 @@ enum class StatementKind : std::uint8_t {
 struct StatementText {
   StatementKind kind = StatementKind::parsed;
   bool touches_statements = false;       // it prepares or deallocates others when it is executed
+  bool sets_planning = false;            // it sets what changes planning
+  bool reads_clock = false;              // it has a literal like 'now' or 'today', read when it is parsed
   std::unique_ptr<const SqlVerb> verb;   // it is about one other statement, by name; null: it is not
   std::unique_ptr<const sql::SessionEffects> effects;   // null: it does nothing to its session
-  std::uint64_t hash = 0;
+  std::uint64_t hash = 0;                // of identity and planning, in the store that made it
   Buffer identity;
+  SharedPlanning planning;               // what its client had set
   std::string_view sql() const;          // for the log
 };
 using SharedText = std::shared_ptr<const StatementText>;
@@ -76,16 +80,17 @@ class StatementRef {
 class StatementStore {
  public:
   static constexpr std::size_t unused_bytes_max = 4 * 1024 * 1024;
-  using Hash = std::uint64_t (*)(Bytes);
+  using Hash = std::uint64_t (*)(Bytes, std::uint64_t seed);
 
   // Ids are first_id, first_id + id_step, ..., so that no two workers use the same one.
-  explicit StatementStore(std::uint64_t first_id = 1, std::uint64_t id_step = 1, Hash hash = hash_of);
+  // `seed` is a secret: who knew it could make texts that all have the same hash.
+  explicit StatementStore(std::uint64_t first_id = 1, std::uint64_t id_step = 1, std::uint64_t seed = 0, Hash hash = hash_of);
   StatementStore(const StatementStore&) = delete;
   StatementStore& operator=(const StatementStore&) = delete;
   ~StatementStore();
 
-  // The statement of that text, made if need be.
-  StatementRef intern(Bytes identity, StatementKind kind = StatementKind::parsed);
+  // The statement of that text for who has set that, made if need be.
+  StatementRef intern(Bytes identity, StatementKind kind = StatementKind::parsed, const SharedPlanning& planning = {});
   // The statement of that text; null when there is none.
   Statement* find(const StatementText& text) const;
   // A name for one more version of a statement on some server.
@@ -95,7 +100,7 @@ class StatementStore {
   std::size_t bytes() const { return bytes_; }
   std::size_t unused_bytes() const { return unused_bytes_; }
   std::uint64_t dropped() const { return dropped_; }     // texts that were given up for unused_bytes_max
-  static std::uint64_t hash_of(Bytes bytes);
+  static std::uint64_t hash_of(Bytes bytes, std::uint64_t seed);
 
  private:
   friend class StatementRef;
@@ -103,6 +108,7 @@ class StatementStore {
     std::uint64_t hash;
     Bytes identity;
     StatementKind kind;
+    const SharedPlanning& planning;
   };
   struct ByHash {
     using is_transparent = void;
@@ -111,15 +117,16 @@ class StatementStore {
   };
   struct SameText {
     using is_transparent = void;
-    static Key key(const Key& k) { return k; }
+    static const Key& key(const Key& k) { return k; }
     static Key key(const std::unique_ptr<Statement>& s) {
-      return {s->text->hash, s->text->identity, s->text->kind};
+      return {s->text->hash, s->text->identity, s->text->kind, s->text->planning};
     }
     template <typename A, typename B>
     bool operator()(const A& a, const B& b) const {
-      const Key x = key(a), y = key(b);
+      const Key& x = key(a);
+      const Key& y = key(b);
       return x.hash == y.hash && x.kind == y.kind && x.identity.size() == y.identity.size() &&
-             std::memcmp(x.identity.data(), y.identity.data(), x.identity.size()) == 0;
+             std::memcmp(x.identity.data(), y.identity.data(), x.identity.size()) == 0 && same_planning(x.planning, y.planning);
     }
   };
 
@@ -130,6 +137,7 @@ class StatementStore {
 
   std::unordered_set<std::unique_ptr<Statement>, ByHash, SameText> statements_;
   Hash hash_;
+  std::uint64_t seed_;
   std::uint64_t next_id_, id_step_;
   std::size_t bytes_ = 0, unused_bytes_ = 0;
   std::uint64_t dropped_ = 0;

@@ -13,10 +13,11 @@ std::string name_of(const StatementRef& statement) { return quoted_name(statemen
 
 struct Fixture {
   StatementStore store;
+  SharedPlanning planning;
   ClientStatements client;
   ServerStatements server;
 
-  SqlPlan plan(std::string_view sql) { return plan_sql(sql, verbs_in(sql), client, server, store); }
+  SqlPlan plan(std::string_view sql) { return plan_sql(sql, verbs_in(sql), planning, client, server, store); }
   StatementRef by_sql(std::string_view rest) { return store.intern(as_bytes(rest), StatementKind::sql); }
 };
 

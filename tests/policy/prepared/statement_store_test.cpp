@@ -7,10 +7,40 @@ using namespace pgweir;
 using namespace pgweir::policy;
 
 TEST_CASE("T24: texts of the same hash are different statements") {
-  StatementStore store(1, 1, [](Bytes) -> std::uint64_t { return 7; });
+  StatementStore store(1, 1, 0, [](Bytes, std::uint64_t) -> std::uint64_t { return 7; });
   const StatementRef a = store.intern(as_bytes("a")), b = store.intern(as_bytes("b"));
   CHECK(a.get() != b.get());
   CHECK(store.intern(as_bytes("a")).get() == a.get());
+}
+
+TEST_CASE("T27: a text is another statement for who has set something else") {
+  StatementStore store;
+  TrackedParameters tracked("");
+  PlanningCache cache;
+  const auto parameters = [&](const char* zone) { return with_value(nullptr, tracked.place_of("timezone"), zone, tracked.size()); };
+  const SharedPlanning berlin = cache.of(tracked, parameters("Europe/Berlin"), nullptr), utc = cache.of(tracked, parameters("UTC"), nullptr);
+  const StatementRef a = store.intern(as_bytes("a"), StatementKind::parsed, berlin), b = store.intern(as_bytes("a"), StatementKind::parsed, utc);
+  CHECK(a.get() != b.get());
+  CHECK(store.intern(as_bytes("a"), StatementKind::parsed, cache.of(tracked, parameters("EUROPE/berlin"), nullptr)).get() == a.get());
+  CHECK(store.find(*b->text) == b.get());
+  CHECK(cache.of(tracked, nullptr, with_setting(nullptr, "app.tenant", "7")) == nullptr);
+  CHECK(cache.of(tracked, nullptr, with_setting(nullptr, "statement_timeout", "7")) == nullptr);
+  CHECK(cache.of(tracked, nullptr, with_setting(nullptr, "search_path", "7"))->words == std::string("search_path=7\0", 14));
+  for (const char* name : {"role", "enable_seqscan", "work_mem", "jit", "datestyle", "something_new"}) CHECK(changes_planning(name));
+  for (const char* name : {"lock_timeout", "log_duration", "application_name", "zero_damaged_pages", "a.b"}) CHECK(!changes_planning(name));
+}
+
+TEST_CASE("the values of a set_config() are found where they stand") {
+  std::vector<std::uint16_t> numbers;
+  CHECK(planning_values("select set_config('search_path', $1, true), set_config('a.b', $2, true), SET_CONFIG ( 'Role' , $11::text, true)", numbers));
+  CHECK(numbers == std::vector<std::uint16_t>{1, 11});
+  CHECK(planning_values("select set_config('search_path', 'x', true), 'set_config($1, 2)'", numbers));
+  CHECK(numbers.empty());
+  for (const char* unclear : {"select set_config($1, $2, true)", "select set_config('role', lower($1), true)", "select set_config('role', $1 || $2, true)",
+                              "select set_config('ro''le', $1, true)", "select set_config", "select set_config('role', 'x' || $1, true)"})
+    CHECK(!planning_values(unclear, numbers));
+  CHECK(may_undo("select 1; /* x */ ROLLBACK TO s"));
+  CHECK(!may_undo("select 'rollback', case when true then 1 end"));
 }
 
 TEST_CASE("T25: what is used in this epoch is not dropped") {
