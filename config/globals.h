@@ -151,6 +151,7 @@ struct Globals {
   std::string service_name;
   bool share_unnamed_statements = false;
   SessionState session_state{};
+  bool show_old_columns = false;
   Micros shutdown_drain_timeout{};  // 0: wait for clients as long as they stay
   bool so_reuseport = false;
   int stats_period = 0;  // seconds

@@ -259,6 +259,8 @@ const Setting table[] = {
     {NAMED(session_state), .fallback = "isolate", .applies = at_once,
      .help = "What becomes of a client's SET, LISTEN, locks, temporary tables in transaction mode: isolate (it follows the "
              "client, or the server stays with it), pin (the server stays), off (as PgBouncer)."},
+    {NAMED(show_old_columns), .fallback = "0", .applies = at_once,
+     .help = "SHOW STATS ends with total_requests and SHOW DATABASES with reserve_pool, for monitors of older PgBouncers."},
     {NAMED(shutdown_drain_timeout), .fallback = "0", .applies = at_once,
      .help = "On SIGTERM or SIGINT close each client at the end of its transaction, and all of them after so long "
              "(seconds, 0 = wait as PgBouncer does)."},

@@ -217,7 +217,13 @@ Console::Answer Console::show(Order& order) {
     Buffer answer;
     ShowContext context = context_for(worker, facts);
     context.words = words;
-    append_table(answer, table->columns, table->rows(context));
+    std::vector<Row> rows = table->rows(context);
+    const std::size_t hidden = worker.config().globals.show_old_columns ? 0 : table->old_columns;
+    const Columns columns = table->columns.first(table->columns.size() - hidden);
+    if (hidden > 0) {
+      for (Row& row : rows) row.resize(columns.size());
+    }
+    append_table(answer, columns, rows);
     compose::ready_for_query(answer);
     end_wait(worker, *client, answer);
   };

@@ -9,7 +9,7 @@ namespace {
 
 using namespace compose::oid;
 
-constexpr std::array<compose::Column, 17> columns = {{
+constexpr std::array<compose::Column, 18> columns = {{
     {"name"},
     {"host"},
     {"port", int4},
@@ -27,6 +27,7 @@ constexpr std::array<compose::Column, 17> columns = {{
     {"current_client_connections", int4},
     {"paused", int4},
     {"disabled", int4},
+    {"reserve_pool", int4},
 }};
 
 std::string join(const std::vector<std::string>& hosts) {
@@ -55,7 +56,8 @@ Row row_of(const DatabaseConfig& entry, const ShowContext& context) {
           number(entry.max_db_client_connections.value_or(globals.max_db_client_connections)),
           number(counts.clients),
           number(context.paused.count(entry.name)),
-          number(context.disabled.count(entry.name))};
+          number(context.disabled.count(entry.name)),
+          number(entry.reserve_pool_size.value_or(globals.reserve_pool_size))};
 }
 
 // What PgBouncer's console is to itself: a database with a forced user and a pool of two.
@@ -79,6 +81,6 @@ std::vector<Row> rows(const ShowContext& context) {
 
 }  // namespace
 
-constinit const Show show_databases{"databases", Wants::pools, columns, rows};
+constinit const Show show_databases{"databases", Wants::pools, columns, rows, nullptr, 1};
 
 }  // namespace pgweir

@@ -56,10 +56,12 @@ constexpr std::array<compose::Column, 15> columns_named() {
   return columns;
 }
 
-constexpr std::array<compose::Column, 27> both_columns() {
-  std::array<compose::Column, 27> columns{{{"database"}}};
+// The last one is what older PgBouncers called the queries.
+constexpr std::array<compose::Column, 28> both_columns() {
+  std::array<compose::Column, 28> columns{{{"database"}}};
   columns[25] = total_handed_over;
   columns[26] = total_reparse;
+  columns[27] = {"total_requests", numeric};
   for (std::size_t i = 0; i < counters.size(); ++i) {
     columns[i + 1] = {counters[i].stats_total, numeric};
     columns[i + 13] = {counters[i].stats_average, numeric};
@@ -103,6 +105,7 @@ std::vector<Row> rows(const ShowContext& context) {
     if (average) add_cells(row, average_stats);
     const PoolStats& shown = total ? stats.total : average_stats;
     row.insert(row.end(), {number(shown.handed_over), number(shown.reparses)});
+    if (total && average) row.push_back(number(stats.total.queries));
     result.push_back(std::move(row));
   }
   return result;
@@ -127,7 +130,7 @@ std::vector<Row> sum_rows(const ShowContext& context) {
 
 }  // namespace
 
-constinit const Show show_stats{"stats", Wants::pools, stats_columns, rows<true, true>};
+constinit const Show show_stats{"stats", Wants::pools, stats_columns, rows<true, true>, nullptr, 1};
 constinit const Show show_stats_totals{"stats_totals", Wants::pools, totals_columns,
                                        rows<true, false>};
 constinit const Show show_stats_averages{"stats_averages", Wants::pools, averages_columns,

@@ -34,6 +34,8 @@ struct Show {
   std::vector<Row> (*rows)(const ShowContext& context);
   // Whether it understands the words after its name; null: there may be none.
   bool (*understands)(std::span<const std::string> words) = nullptr;
+  // So many of the columns, the last ones, are shown with show_old_columns only.
+  std::size_t old_columns = 0;
 };
 
 // All tables, in the order in which SHOW HELP lists them.

@@ -1,6 +1,7 @@
 #include "proxy/pool/ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace pgweir {
 namespace {
@@ -28,6 +29,16 @@ PoolAccount& Ledger::account(const std::string& database, const std::string& use
   pool.database_account->pools.push_back(&pool);
   pool.user_account->pools.push_back(&pool);
   return pool;
+}
+
+bool Ledger::register_database(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  return !std::exchange(shared(databases_, name).registered, true);
+}
+
+void Ledger::forget_database(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  shared(databases_, name).registered = false;
 }
 
 PoolAccount* Ledger::find(PoolKey key) {

@@ -62,6 +62,7 @@ struct Shared {
   std::string name;
   int servers = 0;                       // ledger's lock
   int clients = 0;                       // ledger's lock
+  bool registered = false;               // ledger's lock; an automatic database that is known
   std::atomic<int> blocked{0};           // (pool, worker) pairs that this limit keeps from opening a server
   std::vector<PoolAccount*> pools;       // ledger's lock
 };
@@ -79,6 +80,9 @@ class Ledger {
 
   PoolAccount& account(const std::string& database, const std::string& user);
   PoolAccount* find(PoolKey key);
+  // Says that somebody has asked for that automatic database; true for the first since it was forgotten.
+  bool register_database(const std::string& name);
+  void forget_database(const std::string& name);
 
   // Books one more server for the pool, or says which limit is in the way. `use_reserve` adds reserve_size to the
   // pool's size.

@@ -187,6 +187,7 @@ void Worker::sweep_unused_pools(TimePoint now) {
     }
     log::line(log::Level::log, "cleaning up idle pool for user {} on db {} because: pool idle timeout (age= {}s)",
               desk.pool.user(), desk.pool.database(), count_s(now - desk.unused_since));
+    if (desk.database->automatic) shared_.ledger.forget_database(desk.pool.database());
     std::erase_if(routes_, [&](const auto& route) { return route.second->desk == &desk; });
     place = desks_.erase(place);
   }

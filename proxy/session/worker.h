@@ -8,7 +8,7 @@
 //   sweep.cpp        time limits                      cancel.cpp       CancelRequests
 //   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
 //   watch.cpp        statements and waits, noted      tally.cpp        ends and logins, counted
-//   slow_log.cpp     the log of statements
+//   slow_log.cpp     the log of statements            desks.cpp        pools, and their settings
 //   isolation.cpp    what a client does to its session, in shared modes
 #pragma once
 

@@ -52,7 +52,7 @@ TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours
                                         "query_digests_by_application", "shutdown_drain_timeout", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
                                         "server_lifetime_jitter", "server_tls_direct", "session_state",
-                                        "share_unnamed_statements", "shutdown_drain_timeout", "workers"};
+                                        "share_unnamed_statements", "shutdown_drain_timeout", "show_old_columns", "workers"};
   std::string theirs;
   for (const Setting& row : settings()) {
     if (!ours.contains(row.name)) theirs += std::string(row.name) + " ";

@@ -208,6 +208,7 @@ def test_a_crowd_of_one_user_costs_one_query_at_a_time(p, looked_up):
 
 @pytest.mark.ours
 def test_keys_survive_reconnects_and_a_new_secret_replaces_them(p, looked_up):
+    """h7."""
     one = p()
     with one.wire("p0", "scramuser2", "bar") as conn:
         assert conn.value("select 1") == "1"

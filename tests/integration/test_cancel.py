@@ -70,7 +70,7 @@ def test_a_cancel_request_with_an_impossible_key_is_closed(pooler, length):
 
 
 def test_T33_a_late_cancel_never_reaches_the_next_client(pooler):
-    """One server, two clients: whoever's cancel comes late must not hit the other's query."""
+    """h2: One server, two clients: whoever's cancel comes late must not hit the other's query."""
     p = pooler(pool_mode="transaction", default_pool_size=1)
     with p.wire() as early, p.wire() as late:
         for _ in range(25):

@@ -80,6 +80,7 @@ unix_socket_group unix_socket_mode user verbose
 @pytest.mark.ours
 @pytest.mark.parametrize("name", list(SHOWS))
 def test_the_columns_of_show(pooler, name):
+    """h12."""
     p = pooler(pool_mode="transaction")
     expected = [(word.partition(":")[0], OIDS[word.partition(":")[2]]) for word in SHOWS[name].split()]
     with p.wire() as client, p.console() as console:
@@ -240,7 +241,7 @@ def test_cve_2026_6667_newer_verbs_are_closed_to_a_stats_user_too(pooler, statem
 
 
 def test_the_users_of_the_process_are_admin_on_the_unix_socket(pooler):
-    """User pgbouncer, unix socket, same uid: no password. Another uid gets nothing."""
+    """h8: User pgbouncer, unix socket, same uid: no password. Another uid gets nothing."""
     p = pooler(auth_type="md5")
     arguments = ["psql", "-X", "-A", "-t", "-w", "-h", str(p.folder), "-p", str(p.port), "-U", "pgbouncer", "pgbouncer",
                  "-c", "show lists"]

@@ -105,6 +105,7 @@ def test_a_failed_batch_does_not_keep_its_server(one_server):
 
 
 def test_several_syncs_in_flight_hold_the_server_to_the_last_reply(pooler):
+    """h1."""
     p = pooler(pool_mode="transaction", default_pool_size=1)
     with p.wire() as piped, p.wire() as other:
         piped.send(extended("select pg_sleep(0.2)"), extended("select pg_sleep(0.2)"), extended("select 'third'"))

@@ -42,6 +42,7 @@ def test_start_tells_where_it_listens(pooler):
 
 
 def test_a_login_and_its_end_are_logged(pooler):
+    """h11."""
     p = pooler()
     with p.wire() as conn:
         conn.ask("select 1")

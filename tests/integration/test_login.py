@@ -140,12 +140,14 @@ def test_an_unknown_database_is_told(pooler):
 
 @pytest.mark.ours
 def test_an_unknown_database_is_told_only_after_authentication(pooler):
+    """h6."""
     p = pooler(databases={"p0": ""}, auth_type="scram-sha-256")
     assert refusal(p, "elsewhere", "bouncer", "wrong")["M"] == "SASL authentication failed"
     assert refusal(p, "elsewhere", "bouncer", "zzzz")["M"] == "no such database: elsewhere"
 
 
 def test_a_warm_pool_logs_clients_in_without_a_server(pooler, cluster):
+    """h4."""
     p = pooler(pool_mode="transaction", default_pool_size=1)
     with p.wire() as busy:
         busy.ask("begin")
@@ -219,6 +221,7 @@ def test_T63_a_client_that_only_connects_is_not_worth_a_line(pooler):
 
 @pytest.mark.ours
 def test_T65_a_newer_protocol_is_negotiated_exactly_once(pooler):
+    """h13."""
     with Conn(pooler().address) as conn:
         conn.send(startup_packet("bouncer", "p0", version=196610, **{"_pq_.foo": "1", "_pq_.bar": "2"}))
         conn_messages = conn.until()

@@ -323,6 +323,16 @@ def test_a_host_that_is_starting_up_is_passed_over(pooler, cluster):
 
 # --- auto-databases, connect_query, server_login_retry
 
+def test_a_name_that_only_the_fallback_knows_is_registered_once(pooler):
+    p = pooler(databases={"*": ""})
+    for _ in range(3):
+        with p.wire("p3") as conn:
+            assert conn.value("select current_database()") == "p3"
+    p.log_has("registered new auto-database: p3")
+    assert p.log().count("registered new auto-database: p3") == 1
+    assert "p3" in {row["name"] for row in p.command("show databases")}
+
+
 @ours
 def test_autodb_idle_timeout_forgets_it(pooler):
     p = pooler(databases={"*": ""}, autodb_idle_timeout=1, server_idle_timeout=1)

@@ -76,6 +76,7 @@ def test_T66_the_same_client_causes_no_set_per_transaction(pooler, cluster, name
 
 @pytest.mark.ours
 def test_T66_two_clients_with_one_datestyle_spelt_twice_cause_no_endless_sets(pooler, cluster):
+    """h5."""
     p = pooler(pool_mode="transaction", default_pool_size=1)
     with p.wire(DateStyle="ISO") as one, p.wire(DateStyle="iso") as two:
         for _ in range(2):

@@ -65,6 +65,7 @@ def test_it_does_not_matter_how_the_bytes_are_cut(two_servers, segment):
 
 
 def test_T08_the_parse_complete_we_owe_comes_before_the_error_and_never_between_rows(one_server):
+    """h3."""
     with one_server.wire() as a:
         prepare(a, "one", "select 1/$1::int")
         prepare(a, "gen", "select generate_series(1, 500)")

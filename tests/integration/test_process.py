@@ -187,6 +187,7 @@ def test_sigterm_waits_for_clients(pooler):
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_at_once(pooler, first, second):
+    """h9."""
     p = pooler(pool_mode="transaction")
     with p.wire() as conn:
         conn.ask("begin")

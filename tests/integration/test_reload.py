@@ -96,6 +96,7 @@ def test_T54_a_database_that_existed_by_the_wildcard_may_get_an_entry(pooler):
 
 
 def test_a_changed_target_recycles_servers_and_keeps_clients(pooler):
+    """h15."""
     p = pooler(databases={"db": "dbname=p0"}, pool_mode="transaction")
     with p.wire("db") as client:
         client.ask("begin")

@@ -147,6 +147,7 @@ def test_server_lifetime_never_cuts_a_transaction(pooler):
 
 
 def test_a_server_lifetime_of_zero_uses_each_server_once(pooler):
+    """h10."""
     p = pooler(pool_mode="transaction", server_lifetime=0)
     with p.wire() as conn:
         pids = {conn.value("select pg_backend_pid()") for _ in range(5)}
