@@ -45,11 +45,12 @@ std::string printed(const Globals& globals, std::string_view name) {
 TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours between them") {
   const std::set<std::string_view> ours{"event_loop", "log_min_duration_statement", "metrics_listen", "alert_login_failures",
                                         "alert_pool_use", "alert_pool_use_time", "alert_slow_100ms", "alert_slow_1s", "alert_wait_p99",
-                                        "alert_webhook", "log_format", "log_min_duration_sample", "log_statement_sample_rate", "max_client_statement_bytes", "shutdown_drain_timeout",
+                                        "alert_webhook", "log_format", "log_min_duration_sample", "log_statement_sample_rate",
+                                        "max_client_statement_bytes",
                                         "query_window", "query_windows",
                                         "metrics_password", "metrics_queries", "metrics_tls_cert_file",
                                         "metrics_tls_key_file", "alert_isolation_leaks", "log_parameter_max_length",
-                                        "query_digests_by_application", "shutdown_drain_timeout", "query_digests",
+                                        "query_digests_by_application", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
                                         "server_lifetime_jitter", "server_tls_direct", "session_state",
                                         "share_unnamed_statements", "shutdown_drain_timeout", "show_old_columns", "workers"};
