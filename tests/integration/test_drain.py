@@ -79,6 +79,7 @@ def test_logins_are_refused_and_readyz_says_no(pooler):
     p = pooler(pool_mode="transaction", shutdown_drain_timeout=30, tcp_defer_accept=0,
                metrics_listen=f"127.0.0.1:{port}")
     site = Site(port)
+    p.log_has("metrics and page on")
     assert site.status("/readyz") == 200
     with p.wire() as busy, Conn(p.address) as silent:
         busy.ask("begin")

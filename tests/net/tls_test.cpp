@@ -197,7 +197,10 @@ TEST_CASE_TEMPLATE("TLS travels with a stream to another loop, in the middle of 
   CHECK(pair.got[1] + got == text);
   CHECK(moved->tls_facts().phase == TlsFacts::Phase::established);
   CHECK(write(*moved, "back").wrote == 4);
-  CHECK(pair.until([&] { return pair.got[2] == "back"; }));
+  CHECK(pair.until([&] {
+    other.loop.turn(milliseconds(0));
+    return pair.got[2] == "back";
+  }));
 }
 
 TEST_CASE_TEMPLATE("an orderly end is heard as one, and a broken record as a failure", On, OnEpoll,
