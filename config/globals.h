@@ -137,6 +137,7 @@ struct Globals {
   Micros server_lifetime{};        // 0: a connection is used once
   int server_lifetime_jitter = 0;  // percent of server_lifetime
   Micros server_login_retry{};     // upper bound of the growing pause
+  bool server_long_cancel_keys = false;
   std::string server_reset_query;
   bool server_reset_query_always = false;
   bool server_round_robin = false;

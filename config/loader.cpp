@@ -104,8 +104,6 @@ class Builder {
 
   void add_peer(const IniEntry& entry) {
     PeerConfig peer = parse_peer(entry, mistakes_);
-    mistakes_.push_back(
-        {entry.file, entry.line, "[peers] is known but not served yet: peering", true});
     config_.peers.insert_or_assign(peer.id, std::move(peer));
   }
 

@@ -15,10 +15,6 @@ constexpr auto restart = Applies::restart;
 constexpr auto at_once = Applies::at_once;
 constexpr auto new_connections = Applies::new_connections;
 
-// Why a setting is accepted but has no effect yet; a row without such a reason is served.
-constexpr std::string_view needs_peering = "peering";
-constexpr std::string_view needs_suspend = "SUSPEND";
-
 constexpr char default_auth_query[] =
     "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid "
     "WHERE rolname=$1 AND rolcanlogin";
@@ -172,7 +168,7 @@ const Setting table[] = {
      .help = "Server connections a pool in use keeps open; capped by its pool size."},
     {NAMED(peer_id), .fallback = "0", .applies = new_connections,
      .help = "Number of this process among its peers, part of cancel keys (0 = no peering).",
-     .not_served = needs_peering, .lowest = 0, .highest = 16383},
+     .lowest = 0, .highest = 16383},
     {NAMED(pidfile), .fallback = "", .applies = restart,
      .help = "File for the process id; required with -d."},
     {NAMED(pkt_buf), .fallback = "4096", .applies = restart,
@@ -230,6 +226,8 @@ const Setting table[] = {
      .lowest = 0, .highest = 100},
     {NAMED(server_login_retry), .fallback = "15", .applies = at_once,
      .help = "Longest pause after failed connects; it grows from 0.1 s up to this (seconds)."},
+    {NAMED(server_long_cancel_keys), .fallback = "0", .applies = new_connections,
+     .help = "Ask servers for protocol 3.2, which PostgreSQL 18 answers with cancel keys that nobody can guess."},
     {NAMED(server_reset_query), .fallback = "DISCARD ALL", .applies = at_once,
      .help = "Query that cleans a released server, in session mode."},
     {NAMED(server_reset_query_always), .fallback = "0", .applies = at_once,
@@ -271,8 +269,7 @@ const Setting table[] = {
     {NAMED(stats_users), .fallback = "", .applies = at_once,
      .help = "Comma list of users who may run the console's SHOW, except SHOW FDS."},
     {NAMED(suspend_timeout), .fallback = "10", .applies = at_once,
-     .help = "Close connections that do not drain on SUSPEND in this time (seconds).",
-     .not_served = needs_suspend},
+     .help = "Close connections that do not drain on SUSPEND in this time (seconds)."},
     {NAMED(syslog), .fallback = "0", .applies = at_once, .help = "Log to syslog as well."},
     {NAMED(syslog_facility), .fallback = "daemon", .applies = at_once,
      .help = "Facility for syslog."},

@@ -159,7 +159,9 @@ std::optional<Negotiation> negotiation_for(const StartupPacket& packet) {
   for (const auto& [name, value] : packet.parameters) {
     if (is_protocol_extension(name)) negotiation.unknown_extensions.push_back(name);
   }
-  if (packet.minor == 0 && negotiation.unknown_extensions.empty()) return std::nullopt;
+  const std::uint32_t asked = std::uint32_t{packet.major} << 16 | packet.minor;
+  negotiation.newest = std::min(asked, protocol_3_2);
+  if (asked <= protocol_3_2 && negotiation.unknown_extensions.empty()) return std::nullopt;
   return negotiation;
 }
 

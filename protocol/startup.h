@@ -19,6 +19,7 @@ inline constexpr std::size_t startup_bytes_max = 65'535;
 inline constexpr std::size_t cancel_key_bytes_min = 4;
 inline constexpr std::size_t cancel_key_bytes_max = 256;  // protocol 3.2; 4 before
 inline constexpr std::uint32_t protocol_3_0 = 196'608;
+inline constexpr std::uint32_t protocol_3_2 = 196'610;
 inline constexpr std::uint32_t ssl_request_code = 80'877'103;
 inline constexpr std::uint32_t gssenc_request_code = 80'877'104;
 inline constexpr std::uint32_t cancel_request_code = 80'877'102;
@@ -89,10 +90,11 @@ inline bool is_protocol_extension(std::string_view name) {
   return name.starts_with("_pq_.");
 }
 
-// What NegotiateProtocolVersion has to list; present if it must be sent: the client asked for a
-// minor version above 0 or for protocol extensions, none of which are known. Views point into the
+// What NegotiateProtocolVersion has to say; present if it must be sent: the client asked for a
+// minor version above 2, or for protocol extensions, none of which are known. Views point into the
 // packet.
 struct Negotiation {
+  std::uint32_t newest = protocol_3_0;   // what is spoken: at most what was asked for
   std::vector<std::string_view> unknown_extensions;
 };
 std::optional<Negotiation> negotiation_for(const StartupPacket& packet);

@@ -10,6 +10,7 @@
 #include "config/environment.h"
 #include "config/loader.h"
 #include "proxy/core/version.h"
+#include "proxy/net/address.h"
 #include "proxy/net/process.h"
 #include "proxy/net/service_manager.h"
 #include "proxy/options.h"
@@ -56,27 +57,49 @@ int die(const std::string& text) {
   return 1;
 }
 
-// What has to happen before any thread is started. Returns an error text or nothing.
-std::string prepare_process(const Options& options, const Config& config, PidFile& pid_file) {
-  const Globals& g = config.globals;
-  const std::string user = options.user.empty() ? g.user.value_or("") : options.user;
+// What has to happen before any thread is started. Each returns an error text or nothing.
+std::string become_user(const Options& options, const Config& config) {
+  const std::string user = options.user.empty() ? config.globals.user.value_or("") : options.user;
   if (!user.empty()) {
     if (std::string error = switch_user(user); !error.empty()) return error;
   }
-  if (std::string error = refuse_root(); !error.empty()) return error;
+  return refuse_root();
+}
+
+// `taken_over`: the pid file is another process's yet.
+std::string go_to_background(const Options& options, const Globals& g, bool taken_over) {
   std::vector<std::string> notes;
   if (options.daemon && g.pidfile.empty()) return "daemon needs pidfile configured";
-  if (!g.pidfile.empty()) {
+  if (!g.pidfile.empty() && !taken_over) {
     if (std::string error = PidFile::check(g.pidfile, notes); !error.empty()) return error;
   }
-  if (options.daemon) {
-    if (std::string error = daemonize(); !error.empty()) return error;
-  }
-  if (!g.pidfile.empty()) {
-    if (std::string error = pid_file.write(g.pidfile, notes); !error.empty()) return error;
-  }
   for (const std::string& note : notes) log::line(log::Level::log, "{}", note);
-  return {};
+  return options.daemon ? daemonize() : std::string{};
+}
+
+std::string write_pid(const Globals& g, PidFile& pid_file) {
+  if (g.pidfile.empty()) return {};
+  std::vector<std::string> notes;
+  std::string error = pid_file.write(g.pidfile, notes);
+  for (const std::string& note : notes) log::line(log::Level::log, "{}", note);
+  return error;
+}
+
+// -R: the process that runs hands over to us; null when there is none.
+std::unique_ptr<TakeoverReceiver> find_old(const Config& config, bool managed, std::string& error) {
+  if (managed) {
+    error = "-R is not for processes of a service manager, which would lose sight of us";
+    return nullptr;
+  }
+  if (config.unix_socket_dirs.empty()) {
+    error = "-R needs the old process's unix_socket_dir";
+    return nullptr;
+  }
+  const std::string path = unix_socket_path(config.unix_socket_dirs.front(), static_cast<std::uint16_t>(config.globals.listen_port));
+  auto old = TakeoverReceiver::begin(path, error);
+  if (!error.empty()) error = "cannot take over (-R): " + error;
+  else if (!old) log::line(log::Level::log, "nobody to take over from on unix:{}, starting normally", path);
+  return old;
 }
 
 int serve(const Options& options) {
@@ -88,13 +111,26 @@ int serve(const Options& options) {
     log::line(m.warning ? log::Level::warning : log::Level::error, "{} ({})", m.text, place_of(m));
   }
   if (!loaded.config) return die("cannot load config file");
-  if (options.reboot) log::line(log::Level::warning, "-R is not served yet, starting normally");
   const int sockets_given = service_manager::sockets_given();
+  const Config& config = *loaded.config;
+  if (std::string error = become_user(options, config); !error.empty()) return die(error);
+  std::unique_ptr<TakeoverReceiver> old;
+  if (options.reboot) {
+    std::string error;
+    old = find_old(config, service_manager::listens() || sockets_given > 0, error);
+    if (!error.empty()) return die(error);
+  }
   PidFile pid_file;
-  if (std::string error = prepare_process(options, *loaded.config, pid_file); !error.empty()) return die(error);
+  if (std::string error = go_to_background(options, config.globals, old != nullptr); !error.empty()) return die(error);
+  if (std::string error = old ? std::string{} : write_pid(config.globals, pid_file); !error.empty()) return die(error);
   Runtime runtime(loaded.config, counts_environment(options) ? [] { return from_environment(variables()); } : Runtime::Read{},
                   options.quiet || options.daemon, options.verbose);
-  if (std::string error = runtime.listen(sockets_given); !error.empty()) return die(error);
+  runtime.when_taken_over([&pid_file] { pid_file.release(); });
+  if (std::string error = runtime.listen(sockets_given, old.get()); !error.empty()) return die(error);
+  if (old) {
+    if (std::string error = runtime.take_over(std::move(old)); !error.empty()) return die("cannot take over (-R): " + error);
+    if (std::string error = write_pid(config.globals, pid_file); !error.empty()) log::line(log::Level::error, "{}", error);
+  }
   runtime.run();
   return 0;
 }

@@ -69,7 +69,7 @@ std::string usage(const std::string& program) {
          "  " + program + " --check CONFIG_FILE\n\n"
          "Options:\n"
          "  -d, --daemon           run in background (as a daemon)\n"
-         "  -R, --reboot           reboot an older instance (not served yet: starts normally)\n"
+         "  -R, --reboot           take over from the process that runs: its sockets and clients\n"
          "  -q, --quiet            run quietly\n"
          "  -v, --verbose          increase verbosity\n"
          "  -u, --user=USERNAME    assume identity of USERNAME\n"

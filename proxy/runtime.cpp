@@ -72,8 +72,14 @@ std::string Runtime::set_up_tls() {
   return mistakes.empty() ? std::string{} : "TLS setup failed";
 }
 
-ListenResult Runtime::open_sockets(int sockets_given) const {
+ListenResult Runtime::open_sockets(int sockets_given, TakeoverReceiver* old) const {
   const Globals& g = config_->globals;
+  if (old) {
+    ListenResult result;
+    result.listeners = old->take_listeners();
+    for (const Listener& listener : result.listeners) result.opened.push_back("listening on " + listener.name() + ", taken over");
+    return result;
+  }
   if (sockets_given > 0) {
     ListenResult result = take_listeners(service_manager::first_socket, sockets_given);
     if (!g.listen_addr.empty()) {
@@ -93,10 +99,10 @@ ListenResult Runtime::open_sockets(int sockets_given) const {
   return open_listeners(settings);
 }
 
-std::string Runtime::listen(int sockets_given) {
+std::string Runtime::listen(int sockets_given, TakeoverReceiver* old) {
   if (std::string error = set_up_tls(); !error.empty()) return error;
   if (std::string why = service_manager::cannot_tell(); !why.empty()) log::line(log::Level::warning, "{}", why);
-  ListenResult result = open_sockets(sockets_given);
+  ListenResult result = open_sockets(sockets_given, old);
   for (const std::string& warning : result.warnings) log::line(log::Level::warning, "{}", warning);
   if (!result.error.empty()) return result.error;
   log_start();
@@ -121,10 +127,13 @@ void Runtime::run() {
   for (auto& core : cores_) core->thread = std::thread([&loop = core->loop] { loop.run(); });
   web_.start(config_);
   service_manager::tell_ready();
+  receive_from_old();
   control_.run();
+  old_.reset();
   web_.stop();
   for (auto& core : cores_) core->loop.stop();
   for (auto& core : cores_) core->thread.join();
+  sender_.reset();
   listeners_.clear();
   names_.stop();
   for (auto& core : cores_) core->worker.end_all();

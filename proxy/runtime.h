@@ -1,4 +1,5 @@
-// The process: its workers and reloads (runtime.cpp), signals and its end (runtime_end.cpp).
+// The process: its workers and reloads (runtime.cpp), signals and its end (runtime_end.cpp), the
+// online upgrade (runtime_takeover.cpp).
 #pragma once
 
 #include <atomic>
@@ -21,6 +22,7 @@
 #include "proxy/names.h"
 #include "proxy/net/signals.h"
 #include "proxy/session/worker.h"
+#include "proxy/takeover_process.h"
 #include "proxy/tls_setup.h"
 #include "proxy/web/web.h"
 
@@ -35,8 +37,13 @@ class Runtime final : public Fleet, public ProcessPort {
   Runtime(std::shared_ptr<const Config> config, Read read, bool quiet, int verbose);
   ~Runtime() override;
 
-  // Opens the sockets, or takes those that the service manager has opened. Main thread. Returns an error text or nothing.
-  std::string listen(int sockets_given);
+  // Opens the sockets, or takes those that the service manager or the process that is taken over (null: none) has opened. Main
+  // thread. Returns an error text or nothing.
+  std::string listen(int sockets_given, TakeoverReceiver* old);
+  // The sockets are ours from here on. Main thread. Returns an error text or nothing.
+  std::string take_over(std::unique_ptr<TakeoverReceiver> old);
+  // What a process that takes over from us needs beside the sockets: called once, on any thread.
+  void when_taken_over(std::function<void()> free_files) { free_files_ = std::move(free_files); }
   // Runs until somebody asks for the end. Main thread.
   void run();
 
@@ -53,6 +60,9 @@ class Runtime final : public Fleet, public ProcessPort {
   bool set(const std::string& key, const std::string& value, std::string& error) override;
   void request_exit(Shutdown how, bool at_once) override;
   DnsFacts dns() const override { return names_.facts(); }
+  void accept_clients(bool yes) override;
+  bool may_be_taken_over() override { return !taken_over_.exchange(true); }
+  void be_taken_over(std::unique_ptr<Detached> console) override;
   void tell_status(const std::string& line) override;
   std::string version() const override { return PGWEIR_VERSION; }
 
@@ -65,7 +75,9 @@ class Runtime final : public Fleet, public ProcessPort {
   void put_in_force(std::shared_ptr<const Config> fresh, const Changes& changes);
   std::string open_log(const Globals& globals);
   SocketOptions socket_options() const;
-  ListenResult open_sockets(int sockets_given) const;
+  ListenResult open_sockets(int sockets_given, TakeoverReceiver* old) const;
+  void on_taken_over();
+  void receive_from_old();
   bool reload_all(std::string& error);
   void close_tcp_listeners(bool gently);
   void drop_tcp_listeners();
@@ -90,6 +102,10 @@ class Runtime final : public Fleet, public ProcessPort {
   ProofThreads proofs_;                           // stops before the cores that hear its answers go
   std::vector<Listener> listeners_;               // core 0's thread, once it runs
   std::atomic<bool> listens_to_tcp_{true};
+  std::unique_ptr<TakeoverReceiver> old_;         // main thread; null: we took over from nobody
+  std::unique_ptr<TakeoverSender> sender_;        // core 0's thread, once it runs; null: nobody takes over
+  std::atomic<bool> taken_over_{false};           // somebody is at it
+  std::function<void()> free_files_;
   Web web_;                                       // metrics_listen; ends before the workers do
   std::atomic<std::uint64_t> next_id_{1};
   std::atomic<Shutdown> shutdown_{Shutdown::no};

@@ -37,9 +37,12 @@ void Runtime::request_exit(Shutdown how, bool at_once) {
 // listener that is closed resets whoever is in its queue or half way into it.
 void Runtime::close_tcp_listeners(bool gently) {
   cores_[0]->loop.mailbox()->post([this, gently] {
-    bool wait = gently && listens_to_tcp_;
+    const bool wait = gently && listens_to_tcp_;
+    bool ignored = true;
     for (const Listener& listener : listeners_)
-      if (wait && listener.is_tcp()) wait = ignore_newcomers(listener.fd());
+      if (wait && listener.is_tcp()) ignored &= ignore_newcomers(listener.fd());
+    // Then they are let in up to the end, and only whose handshake is under way in that very moment is reset.
+    if (wait && !ignored) log::line(log::Level::debug, "the kernel does not let us ignore newcomers: they are let in until the listeners close");
     if (wait) cores_[0]->loop.run_after(half_way_in_max, [this] { drop_tcp_listeners(); });
     else drop_tcp_listeners();
   });
@@ -51,6 +54,15 @@ void Runtime::drop_tcp_listeners() {
     if (listener.is_tcp()) cores_[0]->loop.remove_listener(listener.fd());
   std::erase_if(listeners_, [](const Listener& listener) { return listener.is_tcp(); });
   listens_to_tcp_ = false;
+}
+
+void Runtime::accept_clients(bool yes) {
+  cores_[0]->loop.mailbox()->post([this, yes] {
+    for (const Listener& listener : listeners_) {
+      cores_[0]->loop.remove_listener(listener.fd());
+      if (yes) cores_[0]->loop.add_listener(listener.fd(), listener.is_tcp());
+    }
+  });
 }
 
 void Runtime::tell_status(const std::string& line) { service_manager::tell_status(line); }

@@ -167,6 +167,7 @@ void Console::end_wait(Worker& worker, ClientSession& client, const Buffer& word
 }
 
 void Console::on_gone(Worker& worker, ClientSession& client) {
+  if (suspender_ == client.id) end_suspension(worker);
   Desk& mine = desk(worker);
   client.console->waiting_for = 0;
   mine.backlog.erase(client.token.index);
@@ -183,6 +184,7 @@ void Console::on_tick(Worker& worker) {
 ShowContext Console::context_for(Worker& worker, const std::vector<WorkerFacts>& facts) const {
   ShowContext context{worker.config(),      worker.ledger(),   facts, {}, {}, worker.paused(),
                       stats_.last_period(), process_.version(), {}, process_.dns()};
+  context.suspended = worker.suspended();
   for (const auto& [name, entry] : known_databases(worker.config(), facts)) {
     if (worker.database_paused(name)) context.paused.insert(name);
     if (worker.database_disabled(name)) context.disabled.insert(name);
@@ -194,10 +196,7 @@ Console::Answer Console::show(Order& order) {
   if (!order.command.argument) return {Answer::Kind::refused, ""};
   const std::string name = lower_case(*order.command.argument);
   if (name == "help") return show_help(order);
-  if (name == "fds") {
-    return {Answer::Kind::refused,
-            order.client.console->admin ? "SHOW FDS is not supported" : "admin access needed"};
-  }
+  if (name == "fds" && !order.client.console->admin) return {Answer::Kind::refused, "admin access needed"};
   if (const FakeSetting* fake = find_fake_setting(name)) {
     Buffer words;
     const compose::Column column{fake->name};

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -72,7 +73,7 @@ class Console final : public ConsolePort {
     char tag;
     Buffer body;
   };
-  enum class WaitFor : std::uint8_t { pause, close };
+  enum class WaitFor : std::uint8_t { pause, close, suspend };
   struct Wait {
     Token client;
     std::uint64_t number;  // ConsoleState::waiting_for
@@ -119,6 +120,7 @@ class Console final : public ConsolePort {
   Answer pause(Order& order);
   Answer resume(Order& order);
   Answer suspend(Order& order);
+  void end_suspension(Worker& worker);
   Answer disable(Order& order);
   Answer enable(Order& order);
   Answer reconnect(Order& order);
@@ -126,6 +128,7 @@ class Console final : public ConsolePort {
   Answer kill(Order& order);
   Answer kill_client(Order& order);
   Answer shutdown(Order& order);
+  Answer takeover(Order& order);
 
   // --- console_waits.cpp
   Answer wait_for(Order& order, WaitFor what);
@@ -136,6 +139,7 @@ class Console final : public ConsolePort {
   ProcessPort& process_;
   StatsReporter stats_;
   std::array<Desk, workers_max> desks_;
+  std::atomic<std::uint64_t> suspender_{0};   // id of the client that suspended; when it goes, things go on
 };
 
 }  // namespace pgweir

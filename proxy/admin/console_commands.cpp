@@ -48,10 +48,11 @@ std::span<const Console::Verb> Console::verbs() {
       {"reconnect", admin, optional, "RECONNECT [<db>]", &Console::reconnect},
       {"kill", admin, optional, "KILL [<db>]", &Console::kill},
       {"kill_client", admin, optional, "KILL_CLIENT <client_id>", &Console::kill_client},
-      {"suspend", admin, none, "", &Console::suspend},
+      {"suspend", admin, none, "SUSPEND", &Console::suspend},
       {"wait_close", admin, optional, "WAIT_CLOSE [<db>]", &Console::wait_close},
       {"shutdown", admin, optional, "SHUTDOWN [WAIT_FOR_SERVERS|WAIT_FOR_CLIENTS]",
        &Console::shutdown},
+      {"takeover", admin, none, "", &Console::takeover},
   };
   return table;
 }
@@ -117,7 +118,7 @@ Answer Console::pause(Order& order) {
   Worker& worker = order.worker;
   const std::string& database = order.database();
   if (!order.command.argument) {
-    if (worker.paused()) return refused("already suspended/paused");
+    if (worker.paused() || worker.suspended()) return refused("already suspended/paused");
     log_issued("PAUSE", "");
   } else {
     log_issued("PAUSE", database);
@@ -134,6 +135,11 @@ Answer Console::resume(Order& order) {
   if (!order.command.argument) {
     // To pause is part of waiting for the servers.
     if (worker.shutdown() == Shutdown::wait_for_servers) return refused("pooler is shutting down");
+    if (worker.suspended()) {
+      end_suspension(worker);
+      return everywhere(
+          order, [this](Worker& each) { look_again(each); }, "RESUME");
+    }
     if (!worker.paused()) return refused("pooler is not paused/suspended");
   } else if (database != console_database && !worker.config().database(database)) {
     return refused("no such database: " + database);
@@ -150,9 +156,21 @@ Answer Console::resume(Order& order) {
       "RESUME");
 }
 
-Answer Console::suspend(Order&) {
+Answer Console::suspend(Order& order) {
+  Worker& worker = order.worker;
   log_issued("SUSPEND", "");
-  return refused("SUSPEND is not supported");
+  if (worker.paused() || worker.suspended()) return refused("already suspended/paused");
+  if (!worker.paused_databases().empty()) return refused("cannot suspend with paused databases");
+  process_.accept_clients(false);
+  suspender_ = order.client.id;
+  post_all(worker, [](Worker& each) { each.suspend(true); });
+  return wait_for(order, WaitFor::suspend);
+}
+
+void Console::end_suspension(Worker& worker) {
+  suspender_ = 0;
+  process_.accept_clients(true);
+  post_all(worker, [](Worker& each) { each.suspend(false); });
 }
 
 Answer Console::disable(Order& order) {
@@ -246,6 +264,18 @@ Answer Console::kill_client(Order& order) {
 }
 
 // --- the end
+
+// Said by `pgweir -R`: from here on the connection is no console's.
+Answer Console::takeover(Order& order) {
+  if (!order.client.console->own_uid) return refused("TAKEOVER is for the process's own user, over the unix socket");
+  if (order.worker.shutdown() != Shutdown::no || !process_.may_be_taken_over()) return refused("pooler is shutting down");
+  log_issued("TAKEOVER", "");
+  std::unique_ptr<Detached> socket = order.client.stream->detach();
+  order.client.stream.reset();
+  order.worker.end_client(order.client, CloseReason::handed_over);
+  process_.be_taken_over(std::move(socket));
+  return {Answer::Kind::silent, ""};
+}
 
 Answer Console::shutdown(Order& order) {
   const std::string how = lower_case(order.database());

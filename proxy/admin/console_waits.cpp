@@ -1,4 +1,4 @@
-// PAUSE and WAIT_CLOSE answer when no worker has anything left to wait for. Nobody tells when that
+// PAUSE, SUSPEND and WAIT_CLOSE answer when no worker has anything left to wait for. Nobody tells when that
 // is; the worker that the console client is on asks all of them, once per tick.
 #include <algorithm>
 
@@ -27,6 +27,7 @@ void Console::ask(Worker& worker, Wait& wait) {
       worker,
       [what = wait.what, database = wait.database](Worker& each) -> Vote {
         if (what == WaitFor::close) return {each.nothing_to_close(database), false};
+        if (what == WaitFor::suspend) return {each.suspended() && each.flushed(), !each.suspended()};
         const bool paused = database.empty() ? each.paused() : each.database_paused(database);
         return {each.quiet(database), !paused};
       },
@@ -48,14 +49,15 @@ void Console::settle(Worker& worker, Token token, std::uint64_t number,
   const bool undone =
       std::any_of(votes.begin(), votes.end(), [](const Vote& vote) { return vote.undone; });
   if (!over && !undone) return;
-  const bool pause = wait->what == WaitFor::pause;
+  const WaitFor what = wait->what;
+  const char* const tag = what == WaitFor::pause ? "PAUSE" : what == WaitFor::suspend ? "SUSPEND" : "WAIT_CLOSE";
   waits.erase(wait);
   ClientSession* client = waiting(worker, token, number);
   if (!client) return;
   if (undone) {
-    end_wait(worker, *client, Answer{Answer::Kind::refused, "PAUSE was undone by RESUME"});
+    end_wait(worker, *client, Answer{Answer::Kind::refused, fmt::format("{} was undone by RESUME", tag)});
   } else {
-    end_wait(worker, *client, Answer{Answer::Kind::done, pause ? "PAUSE" : "WAIT_CLOSE"});
+    end_wait(worker, *client, Answer{Answer::Kind::done, tag});
   }
 }
 
@@ -68,6 +70,7 @@ void Console::on_cancel(Worker& worker, ClientSession& client) {
   if (wait->what == WaitFor::pause) {
     post_all(worker, [database = wait->database](Worker& each) { each.resume(database); });
   }
+  if (wait->what == WaitFor::suspend) end_suspension(worker);
   waits.erase(wait);
   end_wait(worker, client,
            Answer{Answer::Kind::refused, "canceling statement due to user request"});

@@ -74,6 +74,19 @@ std::string value_of(const policy::SharedParameters& parameters, std::size_t pla
   return value && *value ? **value : std::string();
 }
 
+std::string_view replication_of(const ClientSession& client) {
+  if (!client.replication) return "none";
+  return client.replication->kind == Replication::Kind::logical ? "logical" : "physical";
+}
+
+// Of the settings that PgBouncer follows; their places are always the same.
+void add_parameters(SocketFacts& facts, const policy::SharedParameters& parameters) {
+  facts.client_encoding = value_of(parameters, 0);
+  facts.datestyle = value_of(parameters, 1);
+  facts.timezone = value_of(parameters, 2);
+  facts.std_strings = value_of(parameters, 3);
+}
+
 SocketFacts facts_of(const ClientSession& client, const Calendar& calendar,
                      std::size_t name_place) {
   SocketFacts facts;
@@ -84,10 +97,12 @@ SocketFacts facts_of(const ClientSession& client, const Calendar& calendar,
   facts.socket_state = names.socket_state;
   facts.in_login = client.phase == ClientPhase::starting || client.phase == ClientPhase::proving;
   if (client.stream) {
+    facts.fd = client.stream->descriptor();
     facts.remote = client.stream->remote();
     facts.local = client.stream->local();
     if (client.tls) facts.tls = client.stream->tls_facts().info;
   }
+  facts.replication = replication_of(client);
   facts.connected_at = calendar.at(client.connected_at);
   facts.requested_at = calendar.at(client.request_at);
   if (client.waiter.in_queue.linked())
@@ -102,6 +117,7 @@ SocketFacts facts_of(const ClientSession& client, const Calendar& calendar,
   facts.received_bytes = client.held ? client.held->size() : 0;
   facts.unsent_bytes = client.outbox.size();
   facts.prepared_statements = client.statements.count();
+  add_parameters(facts, client.parameters);
   return facts;
 }
 
@@ -115,12 +131,14 @@ SocketFacts facts_of(const ServerConnection& server, const Calendar& calendar,
   facts.state = names.state;
   facts.socket_state = names.socket_state;
   if (server.stream) {
+    facts.fd = server.stream->descriptor();
     facts.remote = server.stream->remote();
     facts.local = server.stream->local();
     if (server.facts.tls == ServerTls::on) facts.tls = server.stream->tls_facts().info;
   } else {
     facts.remote = {Endpoint::Family::none, server.facts.address.port, server.facts.address.host};
   }
+  if (server.client) facts.replication = replication_of(*server.client);
   const TimePoint connected_at =
       server.facts.opened_at == TimePoint{} ? server.pooled.since : server.facts.opened_at;
   facts.connected_at = calendar.at(connected_at);
@@ -135,6 +153,7 @@ SocketFacts facts_of(const ServerConnection& server, const Calendar& calendar,
   facts.id = server.facts.id;
   facts.unsent_bytes = server.outbox.size();
   facts.prepared_statements = server.statements.count();
+  add_parameters(facts, server.facts.parameters);
   return facts;
 }
 
@@ -252,6 +271,7 @@ WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit) {
   facts.counts = count_objects(worker);
   facts.statements = statement_facts(worker);
   if (const DigestTable* digests = worker.digests()) facts.query_counters = digests->counters();
+  facts.peers = worker.peer_counts();
   if (wants == Wants::activity || wants == Wants::pools_and_activity) facts.activity = activity_of(worker, calendar, limit);
   if (wants == Wants::pools || wants == Wants::pools_and_activity) {
     for (const auto& [key, desk] : worker.desks()) {

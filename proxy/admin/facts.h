@@ -18,7 +18,7 @@ struct PoolFacts {
   PoolMode mode = PoolMode::session;
   std::uint64_t clients_active = 0;  // logged in and not waiting
   std::uint64_t clients_waiting = 0;
-  Worker::CancelCounts cancels;
+  CancelCounts cancels;
   std::uint64_t servers_active = 0, servers_idle = 0, servers_used = 0, servers_tested = 0,
                 servers_login = 0;
   Duration oldest_wait{};
@@ -37,6 +37,7 @@ struct PoolFacts {
 struct SocketFacts {
   bool is_server = false;
   std::string database, user;
+  std::string_view replication = "none";   // physical, logical
   std::string_view state;         // as SHOW CLIENTS and SHOW SERVERS name it
   std::string_view socket_state;  // as SHOW SOCKETS does
   bool in_login = false;          // not yet in any pool: SHOW SOCKETS alone lists it
@@ -49,6 +50,8 @@ struct SocketFacts {
   std::uint32_t remote_pid = 0;
   std::string tls;                // what TLS speaks; empty: plain
   std::string application_name;
+  int fd = -1;
+  std::string client_encoding, std_strings, datestyle, timezone;
   std::uint64_t id = 0;
   std::size_t received_bytes = 0;  // held until a server is there
   std::size_t prepared_statements = 0;
@@ -103,6 +106,7 @@ struct WorkerFacts {
   std::vector<ActivityFacts> activity;          // Wants::activity
   ObjectCounts counts;               // in any case
   StatementFacts statements;         // in any case
+  std::map<int, PeerCounts> peers;   // in any case
 };
 
 // On the worker's thread. `limit`: so many of Wants::activity, those that last longest.

@@ -21,6 +21,11 @@ class ProcessPort {
   // `at_once` it ends it now, and `how` means nothing.
   virtual void request_exit(Shutdown how, bool at_once) = 0;
   virtual DnsFacts dns() const = 0;
+  // Whether those who connect are let in or wait in the kernel's queue.
+  virtual void accept_clients(bool yes) = 0;
+  // Another process of ours, at the other end of `console`, takes over. The first is to be asked before: false, it cannot now.
+  virtual bool may_be_taken_over() = 0;
+  virtual void be_taken_over(std::unique_ptr<Detached> console) = 0;
   // A line for whoever watches the process (systemd's STATUS).
   virtual void tell_status(const std::string& line) = 0;
   // Our own version, "0.1.0".

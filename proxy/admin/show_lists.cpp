@@ -43,7 +43,7 @@ std::vector<Row> lists_rows(const ShowContext& context) {
       {"users", known_users(context.config).size()},
       {"peers", context.config.peers.size()},
       {"pools", count_pools(context)},
-      {"peer_pools", 0},
+      {"peer_pools", context.config.peers.size() - context.config.peers.count(context.config.globals.peer_id)},
       {"free_clients", 0},
       {"used_clients", sum.clients},
       {"login_clients", sum.clients_in_login},

@@ -1,5 +1,4 @@
-// SHOW PEERS and SHOW PEER_POOLS. Cancel requests find their worker without peers, so that there
-// are no pools of connections to any.
+// SHOW PEERS, the entries of [peers], and SHOW PEER_POOLS, the cancel requests on their way to them.
 #include <array>
 
 #include "proxy/admin/shows.h"
@@ -26,13 +25,26 @@ std::vector<Row> peers_rows(const ShowContext& context) {
   return rows;
 }
 
-std::vector<Row> no_rows(const ShowContext&) {
-  return {};
+std::vector<Row> pools_rows(const ShowContext& context) {
+  std::vector<Row> rows;
+  for (const auto& [id, peer] : context.config.peers) {
+    if (id == context.config.globals.peer_id) continue;
+    PeerCounts sum;
+    for (const WorkerFacts& worker : context.workers) {
+      const auto found = worker.peers.find(id);
+      if (found == worker.peers.end()) continue;
+      sum.active += found->second.active;
+      sum.waiting += found->second.waiting;
+      sum.connecting += found->second.connecting;
+    }
+    rows.push_back({number(id), number(sum.active), number(sum.waiting), number(sum.active), number(sum.connecting)});
+  }
+  return rows;
 }
 
 }  // namespace
 
 constinit const Show show_peers{"peers", Wants::nothing, peers_columns, peers_rows};
-constinit const Show show_peer_pools{"peer_pools", Wants::nothing, pools_columns, no_rows};
+constinit const Show show_peer_pools{"peer_pools", Wants::nothing, pools_columns, pools_rows};
 
 }  // namespace pgweir

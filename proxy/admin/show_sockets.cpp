@@ -55,7 +55,7 @@ Row common_row(const SocketFacts& s, std::string_view state) {
   return {s.is_server ? "S" : "C",
           s.user,
           s.database,
-          "none",
+          std::string(s.replication),
           std::string(state),
           print_address(s.remote),
           number(s.remote.port),

@@ -16,9 +16,9 @@ std::vector<Row> version_rows(const ShowContext& context) {
 
 std::vector<Row> state_rows(const ShowContext& context) {
   const auto yes_no = [](bool yes) { return Cell(yes ? "yes" : "no"); };
-  return {{"active", yes_no(!context.all_paused)},
+  return {{"active", yes_no(!context.all_paused && !context.suspended)},
           {"paused", yes_no(context.all_paused)},
-          {"suspended", yes_no(false)}};
+          {"suspended", yes_no(context.suspended)}};
 }
 
 }  // namespace

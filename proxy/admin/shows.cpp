@@ -11,7 +11,7 @@ constexpr const Show* all_shows[] = {
     &show_config,     &show_databases,    &show_pools,          &show_clients,
     &show_servers,    &show_users,        &show_version,        &show_peers,
     &show_peer_pools, &show_sockets,      &show_active_sockets, &show_lists,
-    &show_mem,        &show_state,        &show_dns_hosts,      &show_dns_zones,
+    &show_mem,        &show_state,        &show_dns_hosts,      &show_dns_zones,      &show_fds,
     &show_stats,      &show_stats_totals, &show_stats_averages, &show_totals,
     &show_queries,    &show_query,        &show_slow_queries,   &show_waits,
     &show_activity,   &show_prepared_statements, &show_advice, &show_isolation,

@@ -25,6 +25,7 @@ struct ShowContext {
   std::string version;     // ours
   std::span<const std::string> words = {};  // after the table's name, in lower case
   DnsFacts dns = {};
+  bool suspended = false;
 };
 
 struct Show {
@@ -79,6 +80,7 @@ extern const Show show_advice;
 extern const Show show_isolation;
 extern const Show show_config;
 extern const Show show_version, show_state;        // show_state.cpp
+extern const Show show_fds;
 extern const Show show_peers, show_peer_pools;     // show_peers.cpp
 extern const Show show_dns_hosts, show_dns_zones;  // show_dns.cpp
 

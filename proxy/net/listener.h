@@ -34,6 +34,9 @@ class Listener {
 
   int fd() const { return socket_.get(); }
   bool is_tcp() const { return tcp_; }
+  const std::string& file() const { return file_; }
+  // Whose end removes the socket file: ours from now on, or (empty) not ours.
+  void own(std::string file) { file_ = std::move(file); }
   const std::string& name() const { return name_; }  // `127.0.0.1:6432`, `unix:/tmp/.s.PGSQL.6432`
 
  private:

@@ -53,8 +53,11 @@ std::string daemonize() {
 PidFile::PidFile(PidFile&& other) noexcept
     : path_(std::exchange(other.path_, {})), pid_(std::exchange(other.pid_, 0)) {}
 
-PidFile::~PidFile() {
+PidFile::~PidFile() { release(); }
+
+void PidFile::release() {
   if (pid_ != 0 && pid_ == getpid()) unlink(path_.c_str());
+  pid_ = 0;
 }
 
 std::string PidFile::check(const std::string& path, std::vector<std::string>& notes) {

@@ -36,6 +36,8 @@ class PidFile {
   static std::string check(const std::string& path, std::vector<std::string>& notes);
   // Checks, and writes our number. Returns an error text or nothing.
   std::string write(const std::string& path, std::vector<std::string>& notes);
+  // Removes it now, for another process to write its own.
+  void release();
 
  private:
   std::string path_;

@@ -17,6 +17,7 @@ class SocketStream : public Stream {
   IoResult try_write(std::span<const iovec> parts) final;
   bool start_tls(const TlsStart& start) final;
   TlsFacts tls_facts() const final;
+  int descriptor() const final { return fd_; }
   Endpoint local() const final;
   Endpoint remote() const final;
   Token token() const { return token_; }

@@ -61,6 +61,7 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::client_login_timeout,          "client_login_timeout",            "08P01", "client_login_timeout",                    true,  true},
     {R::client_login_timeout_server_down, "client_login_timeout_server_down", "08P01", "client_login_timeout (server down)",  true,  true},
     {R::cancel_wait_timeout,           "cancel_wait_timeout",             "08P01", "cancel_wait_timeout",                     false, false},
+    {R::suspend_timeout,               "suspend_timeout",                 "08P01", "suspend_timeout",                         true,  true},
     {R::statement_mode_transaction,    "statement_mode_transaction",      "08P01", "transaction blocks not allowed in statement pooling mode", true, true},
     {R::invalid_server_parameter,      "invalid_server_parameter",        "08P01", "invalid server parameter",                true,  true},
     {R::max_client_statement_bytes,    "max_client_statement_bytes",      "53400", "prepared statements too large (max_client_statement_bytes)", true, true},
@@ -95,6 +96,7 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::auth_query_failed,             "auth_query_failed",               "00000", "auth_query failed",                       false, false},
     {R::test_failed,                   "test_failed",                     "00000", "server_check_query failed",               false, false},
     {R::reset_failed,                  "reset_failed",                    "00000", "server_reset_query failed",               false, false},
+    {R::replication_client_closed,     "replication_client_closed",       "00000", "replication client was closed",           false, false},
     {R::handed_over,                   "handed_over",                     "00000", "handed over to another worker",           false, false},
     {R::shutdown,                      "shutdown",                        "00000", "shutting down",                           false, false},
 }};

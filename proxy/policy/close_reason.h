@@ -63,6 +63,7 @@ enum class CloseReason : std::uint8_t {
   client_login_timeout,
   client_login_timeout_server_down,
   cancel_wait_timeout,
+  suspend_timeout,
   // the pool's doing
   statement_mode_transaction,
   invalid_server_parameter,
@@ -99,6 +100,7 @@ enum class CloseReason : std::uint8_t {
   auth_query_failed,
   test_failed,
   reset_failed,
+  replication_client_closed,
   handed_over,                   // lives on in another worker; not logged
   shutdown,
   count_                         // how many there are

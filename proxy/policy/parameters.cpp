@@ -18,6 +18,12 @@ bool is_case_blind(std::string_view name) {
   return !equal_ignoring_case(name, "application_name") && !equal_ignoring_case(name, "search_path");
 }
 
+// Reported, but nobody can set them.
+bool can_be_set(std::string_view name) {
+  constexpr std::string_view facts[] = {"in_hot_standby", "integer_datetimes", "is_superuser", "server_encoding", "server_version"};
+  return std::none_of(std::begin(facts), std::end(facts), [&](std::string_view fact) { return equal_ignoring_case(name, fact); });
+}
+
 }  // namespace
 
 std::string lower_case(std::string_view text) {
@@ -80,6 +86,7 @@ std::string difference(const TrackedParameters& tracked, const SharedParameters&
     const auto* wanted = value_at(client, i);
     const auto* has = value_at(server, i);
     if (!wanted || !has || !*wanted || !*has || **wanted == **has) continue;
+    if (!can_be_set(tracked.name(i))) continue;
     if (is_case_blind(tracked.name(i)) && equal_ignoring_case(**wanted, **has)) continue;
     if (equal_ignoring_case(tracked.name(i), "search_path")) {
       // A list of identifiers, reported quoted: SET would want it bare, and bare text from a client is no place for

@@ -5,21 +5,20 @@
 namespace pgweir::policy {
 namespace {
 
-bool is_off(std::string_view value) {
-  return value == "0" || equal_ignoring_case(value, "off") || equal_ignoring_case(value, "false") || equal_ignoring_case(value, "no");
-}
-
 class Reader {
  public:
-  Reader(StartupWishes& wishes, const TrackedParameters& tracked, const std::vector<std::string>& ignored)
-      : wishes_(wishes), tracked_(tracked), ignored_(ignored) {}
+  Reader(StartupWishes& wishes, const TrackedParameters& tracked, const std::vector<std::string>& ignored, bool replicates)
+      : wishes_(wishes), tracked_(tracked), ignored_(ignored), replicates_(replicates) {}
 
   void read(std::string_view name, std::string_view value) {
     if (name == "database") wishes_.database = value;
     else if (name == "user") wishes_.user = value;
+    else if (name == "replication" || is_protocol_extension(name)) return;
+    else if (name == "options" && replicates_) wishes_.passed_on.emplace_back(name, value);
     else if (name == "options") read_options(value);
-    else if (!(name == "replication" && is_off(value)) && !is_protocol_extension(name) && !take(name, value))
-      keep(name, value, "unsupported startup parameter: ");
+    else if (take(name, value)) return;
+    else if (replicates_) wishes_.passed_on.emplace_back(name, value);
+    else keep(name, value, "unsupported startup parameter: ");
   }
 
  private:
@@ -42,7 +41,7 @@ class Reader {
 
   void keep(std::string_view name, std::string_view value, std::string_view refusal) {
     const std::string setting = lower_case(name);
-    wishes_.impossible |= setting == "replication" || !is_plain_setting(setting);
+    wishes_.impossible |= !is_plain_setting(setting);
     wishes_.settings = with_setting(wishes_.settings, setting, value);
     if (wishes_.unsupported.empty()) wishes_.unsupported.append(refusal).append(name);
   }
@@ -50,13 +49,15 @@ class Reader {
   StartupWishes& wishes_;
   const TrackedParameters& tracked_;
   const std::vector<std::string>& ignored_;
+  const bool replicates_;
 };
 
 }  // namespace
 
-StartupWishes read_wishes(const StartupPacket& packet, const TrackedParameters& tracked, const std::vector<std::string>& ignored) {
+StartupWishes read_wishes(const StartupPacket& packet, const TrackedParameters& tracked, const std::vector<std::string>& ignored,
+                          bool replicates) {
   StartupWishes wishes;
-  Reader reader(wishes, tracked, ignored);
+  Reader reader(wishes, tracked, ignored, replicates);
   for (const auto& [name, value] : packet.parameters) {
     reader.read(name, value);
     if (wishes.bad_options) break;

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/startup.h"
@@ -17,11 +18,15 @@ struct StartupWishes {
   SharedSettings settings;         // the others, to be given to its servers where sessions are kept apart
   // What it hears where they are not kept: about the first of them. Empty: all is in `parameters`, or ignored.
   std::string unsupported;
+  // Of a replication connection: what its own server is asked for as it stands, and judges.
+  std::vector<std::pair<std::string, std::string>> passed_on;
   bool impossible = false;         // one of them no server could be given
   bool bad_options = false;        // `options` is not understood; what stands behind it has not been read
 };
 
 // `ignored`: ignore_startup_parameters. Where it names `options`, nothing in these is refused.
-StartupWishes read_wishes(const StartupPacket& packet, const TrackedParameters& tracked, const std::vector<std::string>& ignored);
+// `replicates`: a replication connection, whose server is its own.
+StartupWishes read_wishes(const StartupPacket& packet, const TrackedParameters& tracked, const std::vector<std::string>& ignored,
+                          bool replicates);
 
 }  // namespace pgweir::policy

@@ -85,7 +85,7 @@ void Pool::publish_blocked(Ledger& ledger, BindingLimit limit) {
 
 int Pool::connections_wanted(TimePoint now, int servers_everywhere) const {
   if (paused || now < retry_at_) return 0;
-  const int opening = static_cast<int>(count(ServerState::login));
+  const int opening = static_cast<int>(count(ServerState::login)) - dedicated_logins;
   int wanted = static_cast<int>(waiters_.size()) - opening;
   // What is being tested will serve a waiter soon enough.
   wanted -= static_cast<int>(count(ServerState::tested));

@@ -77,6 +77,7 @@ class Pool {
   PoolSettings settings;
   bool paused = false;                     // PAUSE, KILL, SUSPEND: no server is handed out
   int clients = 0;                         // logged-in clients of this pool on this worker
+  int dedicated_logins = 0;                // servers in login that are for one client, not for who waits here
 
   const ServerList& servers(ServerState state) const { return lists_[index(state)]; }
   std::size_t count(ServerState state) const { return lists_[index(state)].size(); }

@@ -19,7 +19,7 @@ constexpr std::size_t held_bytes_max = 64 * 1024;
 
 void Worker::update_reading(ClientSession& client) {
   if (!client.stream) return;
-  bool pause = client.held && client.held->size() > held_bytes_max;
+  bool pause = (client.held && client.held->size() > held_bytes_max) || (suspended() && !client.console);
   if (client.server) pause |= !client.server->outbox.empty();
   else pause |= !client.outbox.empty();
   if (pause == client.reading_paused) return;
@@ -30,7 +30,7 @@ void Worker::update_reading(ClientSession& client) {
 
 void Worker::update_reading(ServerConnection& server) {
   if (!server.stream) return;
-  const bool pause = server.client && !server.client->outbox.empty();
+  const bool pause = suspended() || (server.client && !server.client->outbox.empty());
   if (pause == server.reading_paused) return;
   server.reading_paused = pause;
   if (pause) server.paused_at = loop_.now();

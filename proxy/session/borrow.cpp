@@ -87,7 +87,7 @@ bool Worker::may_leave_client(const ServerConnection& server) const {
 
 bool Worker::is_done_with(const ServerConnection& server) {
   const ClientSession* client = server.client;
-  if (!client || client->phase != ClientPhase::leasing || client->held) return false;
+  if (!client || client->phase != ClientPhase::leasing || client->held || client->replication) return false;
   return !server.request_cut && server.outbox.empty() && policy::may_release(server.desk->mode, server.talk);
 }
 

@@ -5,34 +5,25 @@
 #include "proxy/session/worker.h"
 
 namespace pgweir {
-namespace {
 
-// The pid that clients are given names the worker and the place in its slab; the key is random.
-constexpr std::uint32_t index_mask = 0x00ff'ffff;
-constexpr std::uint32_t worker_mask = 0x7f;
-
-}  // namespace
-
-void Worker::on_cancel_request(ClientSession& requester, std::uint32_t pid, Bytes key) {
-  const unsigned worker = pid >> 24 & worker_mask;
-  const bool ours = key.size() == 4 && worker < shared_.fleet.size();
-  const std::uint32_t secret = ours ? load_be32(key.data()) : 0;
+void Worker::on_cancel_request(ClientSession& requester, std::uint32_t pid, Bytes bytes) {
+  const CancelKey key{pid, std::string(as_text(bytes))};     // it points into the login
   logins_.remove(requester);
-  requester.login.reset();             // the key pointed into it
+  requester.login.reset();
   requester.phase = ClientPhase::canceling;
-  if (!ours) {
-    log_client(log::Level::log, requester, "failed cancel request");
-    return end_client(requester, CloseReason::job_done);
+  const int own = config_->globals.peer_id;
+  if (own > 0 && key.key.size() == 4) {
+    const PeerKey whole = PeerKey{pid} << 32 | load_be32(as_bytes(key.key).data());
+    if (static_cast<int>(peer_of(whole)) != own) return forward_cancel(requester, whole);
   }
-  if (worker == number_) return cancel(pid & index_mask, secret, number_, requester.token);
-  shared_.fleet.post(worker, [pid, secret, from = number_, token = requester.token](Worker& to) {
-    to.cancel(pid & index_mask, secret, from, token);
-  });
+  const unsigned worker = CancelKeys::worker_of(pid) % shared_.fleet.size();
+  if (worker == number_) return cancel(key, number_, requester.token);
+  shared_.fleet.post(worker, [key, from = number_, token = requester.token](Worker& to) { to.cancel(key, from, token); });
 }
 
-void Worker::cancel(std::uint32_t index, std::uint32_t secret, unsigned from, Token requester) {
-  ClientSession* client = index > 0 ? clients_.at(index - 1) : nullptr;
-  if (!client || client->secret != secret || !client->logged_in()) {
+void Worker::cancel(const CancelKey& key, unsigned from, Token requester) {
+  ClientSession* client = cancel_keys_.find(clients_, config_->globals.peer_id, key.pid, as_bytes(key.key));
+  if (!client || !client->logged_in()) {
     log::line(log::Level::log, "failed cancel request");
     return requester_done(from, requester);
   }
@@ -114,6 +105,7 @@ void Worker::open_cancel(ServerConnection& target, unsigned from, Token requeste
 // Again when TLS is there: the request goes through it where the server's own connection does.
 void Worker::on_cancel_connected(CancelJob& job) {
   if (job.over) return;
+  if (job.peer != 0) return on_peer_connected(job);
   const ServerConnection* server = servers_.find(job.server);
   const bool same_statement = server && server->client && server->leases == job.lease &&
                               server->client->phase == ClientPhase::leasing && !server->talk.nothing_owed();
@@ -134,6 +126,7 @@ void Worker::finish_cancel(CancelJob& job, const char* why) {
   job.stream.reset();
   to_bury_.push_back(job.token);
   requester_done(job.requester_worker, job.requester);
+  if (job.peer != 0) return serve_peer(job.peer);
   ServerConnection* server = servers_.find(job.server);
   if (!server || server->state() == ServerState::leaving) return;
   log_server(log::Level::debug, *server, "{}", why);
@@ -160,7 +153,7 @@ void Worker::sweep_cancels(TimePoint now) {
   });
 }
 
-Worker::CancelCounts Worker::cancel_counts(const PoolDesk& desk) const {
+CancelCounts Worker::cancel_counts(const PoolDesk& desk) const {
   CancelCounts counts;
   cancels_.for_each([&](const CancelJob& job) {
     const ServerConnection* server = servers_.find(job.server);

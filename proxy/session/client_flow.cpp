@@ -3,16 +3,10 @@
 
 #include "protocol/auth/secret.h"
 #include "protocol/compose.h"
-#include "proxy/policy/startup_wishes.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
-namespace {
-
-constexpr std::size_t user_name_max = 127;
-
-}  // namespace
 
 void Worker::on_client_bytes(ClientSession& client, Bytes bytes) {
   switch (client.phase) {
@@ -91,59 +85,16 @@ ClientLogin::Event Worker::on_startup(ClientSession& client, Buffer& answer) {
   client.phase = ClientPhase::proving;
   if (!read_startup_parameters(client)) return ClientLogin::Event::failed;
   if (config_->globals.log_connections) {
-    log_client(log::Level::log, client, "login attempt: db={} user={} tls={} replication=no", login.database, login.user,
-               client.tls ? client.stream->tls_facts().info : "no");
+    log_client(log::Level::log, client, "login attempt: db={} user={} tls={} replication={}", login.database, login.user,
+               client.tls ? client.stream->tls_facts().info : "no", DedicatedServers::asked(client));
   }
   login.for_console = login.database == console_database;
   if (!admit(client)) return ClientLogin::Event::failed;
   if (const auto negotiation = negotiation_for(login.packet())) {
-    compose::negotiate_protocol_version(answer, protocol_3_0, negotiation->unknown_extensions);
+    compose::negotiate_protocol_version(answer, negotiation->newest, negotiation->unknown_extensions);
   }
+  client.long_key = login.packet().minor >= protocol_3_2_minor;
   return begin_proof(client, answer);
-}
-
-bool Worker::read_startup_parameters(ClientSession& client) {
-  ClientLogin& login = *client.login;
-  policy::StartupWishes wishes = policy::read_wishes(login.packet(), shared_.tracked, config_->ignored_startup_parameters);
-  login.user = std::move(wishes.user), login.database = std::move(wishes.database);
-  client.parameters = std::move(wishes.parameters), client.settings = std::move(wishes.settings);
-  CloseReason reason = CloseReason::none;
-  if (wishes.bad_options) {
-    reason = CloseReason::unsupported_option;
-  } else if (login.user.empty()) {
-    reason = CloseReason::no_username;
-  } else if (login.user.size() > user_name_max) {
-    login.user.resize(user_name_max);
-    reason = CloseReason::username_too_long;
-  }
-  if (reason != CloseReason::none) {
-    end_client(client, reason);
-    return false;
-  }
-  if (login.database.empty()) login.database = login.user;
-  if (!wishes.unsupported.empty() && (wishes.impossible || !keeps_startup_settings(client))) {
-    end_client(client, CloseReason::unsupported_startup_parameter, wishes.unsupported);
-    return false;
-  }
-  if (config_->globals.application_name_add_host) add_host_to_application_name(client);
-  return true;
-}
-
-// What a client sets at its login is given to its servers as what it sets later: where sessions are kept apart.
-bool Worker::keeps_startup_settings(const ClientSession& client) const {
-  const ClientLogin& login = *client.login;
-  const DatabasePtr entry = login.database == console_database ? nullptr : config_->database(login.database);
-  if (!entry) return false;
-  const PoolLimits limits = pool_limits(*config_, *entry, std::string(pool_user(*entry, login.user)));
-  return limits.pool_mode != PoolMode::session && limits.session_state != SessionState::off;
-}
-
-void Worker::add_host_to_application_name(ClientSession& client) {
-  const std::size_t place = shared_.tracked.place_of("application_name");
-  const auto* given = policy::value_at(client.parameters, place);
-  const std::string name = given && *given && !(*given)->empty() ? **given : "app";
-  client.parameters = policy::with_value(client.parameters, place,
-                                         fmt::format("{} - {}", name, client.place), shared_.tracked.size());
 }
 
 // Limits that are checked before anybody proves anything.
@@ -196,9 +147,10 @@ void Worker::on_proven(ClientSession& client) {
   }
   client.route = &route(login.database, login.user, login.entry);
   PoolDesk& desk = *client.desk();
-  if (knows_welcome(desk)) return welcome(client);
+  if (!client.replication && knows_welcome(desk)) return welcome(client);
   client.phase = ClientPhase::welcoming;
   client.waiter.since = loop_.now();
+  if (client.replication) return (void)DedicatedServers::open(*this, client);
   desk.pool.login_waiters().push_back(client.waiter);
   open_wanted(desk);
 }
@@ -251,9 +203,8 @@ void Worker::welcome(ClientSession& client) {
 }
 
 void Worker::finish_welcome(ClientSession& client, Buffer& out, ClientPhase phase) {
-  std::byte secret[4];
-  store_be32(secret, client.secret);
-  compose::backend_key_data(out, number_ << 24 | (client.token.index + 1), secret);   // 0 is no process id
+  const CancelKey key = cancel_keys_.issue(client, config_->globals.peer_id, shared_.fleet.random_secret());
+  compose::backend_key_data(out, key.pid, as_bytes(key.key));
   if (const std::string& notice = config_->globals.login_notify_message; !notice.empty()) {
     compose::notice_response(out, "NOTICE", "00000", notice);
   }
@@ -263,7 +214,7 @@ void Worker::finish_welcome(ClientSession& client, Buffer& out, ClientPhase phas
   client.login.reset();
   client.phase = phase;
   client.idle_since = client.request_at = loop_.now();
-  idle_clients_.push_back(client);
+  if (phase != ClientPhase::leasing) idle_clients_.push_back(client);
   tell(client, out);
   if (!client.held) return;
   const std::unique_ptr<Buffer> early = std::move(client.held);

@@ -64,6 +64,10 @@ HbaFacts Worker::hba_facts(const ClientSession& client) const {
   if (!client.unix_socket) facts.address = ip_bytes(client.stream->remote().address);
   facts.database = login.database;
   facts.user = login.user;
+  if (client.replication) {
+    const bool logical = client.replication->kind == Replication::Kind::logical;
+    facts.replication = logical ? HbaFacts::Replication::logical : HbaFacts::Replication::physical;
+  }
   facts.host_name = login.host_name;
   facts.roles = login.roles;
   if (shared_.proofs) facts.own_networks = &shared_.proofs->own_networks();

@@ -15,6 +15,7 @@
 #include "proxy/pool/pool.h"
 #include "proxy/session/outbox.h"
 #include "proxy/session/ports.h"
+#include "proxy/session/replication.h"
 
 namespace pgweir {
 
@@ -82,7 +83,8 @@ struct ClientSession {
   WaitReason wait_reason = WaitReason::pool_size;   // while it is queued
   bool in_transaction = false;   // xact_since is running
   PinReason pin = PinReason::none;   // why its server stays with it outside of transactions
-  std::uint32_t secret = 0;      // second half of the cancel key
+  bool long_key = false;         // it speaks protocol 3.2, so that its cancel key may be a long one
+  std::uint64_t secret = 0;      // what its cancel key is made of
   std::uint64_t id = 0;          // one counter with the servers, in order of arrival
 
   std::unique_ptr<Stream> stream;
@@ -90,6 +92,7 @@ struct ClientSession {
   Framer framer{Direction::from_client};
   std::unique_ptr<ClientLogin> login;          // until it is logged in
   std::unique_ptr<ConsoleState> console;
+  std::unique_ptr<Replication> replication;    // null: an ordinary client
   Route* route = nullptr;                      // set when the StartupMessage has been understood
   ServerConnection* server = nullptr;          // the lease
   AuthLookup* lookup = nullptr;                // while looking_up

@@ -80,6 +80,10 @@ void Worker::stale(PoolDesk& desk) {
   desk.hosts.forget();
   desk.pool.forget_failures();
   close_unused(desk, CloseReason::close_needed);
+  desk.pool.servers(ServerState::active).for_each([&](PooledServer& pooled) {
+    auto& server = *static_cast<ServerConnection*>(pooled.connection);
+    if (server.dedicated && server.client) end_client(*server.client, CloseReason::database_configuration_changed);
+  });
 }
 
 // A name leads elsewhere: whoever is connected to where it led before is closed as soon as nobody uses it.
@@ -178,8 +182,13 @@ bool Worker::kill_client(std::uint64_t id) {
 // Whoever has come over TCP before its listeners were closed is a client that is waited for; the unix socket stays open,
 // for the console.
 bool Worker::lets_in(const ClientSession& client) const {
-  if (shutdown_ == Shutdown::no) return true;
+  if (shutdown_ == Shutdown::no || drain_.gives_away()) return true;
   return shutdown_ == Shutdown::wait_for_clients && !drain_.on() && !client.unix_socket;
+}
+
+void Worker::begin_takeover(TakeoverPort& port, Duration drain) {
+  shutdown_ = Shutdown::wait_for_clients;
+  drain_.begin_giving(*this, port, drain);
 }
 
 void Worker::begin_shutdown(Shutdown how, Duration drain) {

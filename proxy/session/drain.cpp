@@ -18,6 +18,12 @@ void Drain::begin(Worker& worker, Duration limit) {
   on_tick(worker);
 }
 
+void Drain::begin_giving(Worker& worker, TakeoverPort& port, Duration limit) {
+  port_ = &port;
+  deadline_ = limit > Duration{} ? worker.now() + limit : TimePoint::max();
+  on_tick(worker);
+}
+
 void Drain::on_turn_end(Worker& worker) {
   // Closing one may free a server for another, who is told later.
   const std::vector<Token> ready = std::exchange(ready_, {});
@@ -35,6 +41,10 @@ void Drain::on_turn_end(Worker& worker) {
 
 // A client that reads slowly has its message as well, behind its last answer.
 void Drain::dismiss(Worker& worker, ClientSession& client) {
+  if (port_) {
+    if (Takeover::may_give(client)) Takeover::give(worker, client, *port_);
+    return;
+  }
   const CloseReasonInfo& row = info(CloseReason::draining);
   Buffer message;
   compose::error_response(message, "FATAL", row.sqlstate, row.text);
@@ -47,6 +57,7 @@ void Drain::on_tick(Worker& worker) {
   worker.clients().for_each([&](ClientSession& client) {
     if (between_transactions(client)) dismiss(worker, client);
   });
+  if (port_) Takeover::give_spare_servers(worker, *port_);
 }
 
 // Nothing of its last request is still on its way, and nothing of a next one has come.

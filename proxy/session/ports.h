@@ -85,6 +85,7 @@ class Stream {
   virtual void resume_reading() = 0;
   // Takes the socket out of this loop; the stream is dead afterwards. Nothing unread may be held by the loop.
   virtual std::unique_ptr<Detached> detach() = 0;
+  virtual int descriptor() const { return -1; }      // its number in the process, to be shown
   virtual Endpoint local() const = 0;
   virtual Endpoint remote() const = 0;
   // From here on everything travels inside TLS: on_secured tells that the handshake is over, on_closed that it failed
@@ -108,7 +109,7 @@ class LoopEvents {
   virtual void on_connect_failed(Token token, const std::string& reason) = 0;
   // A client has been accepted (its token is not known yet: adopt it with Loop::adopt).
   virtual void on_accepted(std::unique_ptr<Detached> socket) = 0;
-  virtual void on_wake() = 0;                 // somebody called Loop::wake
+  virtual void on_wake() {}                   // somebody called Loop::wake
   virtual void on_tick() = 0;                 // see Loop::tick_every
   virtual void on_turn_end() = 0;             // after each event: bury, run what was queued
 };

@@ -27,7 +27,7 @@ bool is_same(const StatementRef& statement, Bytes identity, const policy::Shared
 }  // namespace
 
 bool Worker::tracks_statements(const ClientSession& client) const {
-  return config_->globals.max_prepared_statements > 0 && client.desk()->mode != PoolMode::session;
+  return config_->globals.max_prepared_statements > 0 && client.desk()->mode != PoolMode::session && !client.replication;
 }
 
 bool Worker::holds_too_much(const ClientSession& client) const {

@@ -114,7 +114,7 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
     if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) return Verdict::end;
     server.clock.on_flush();
   }
-  if (isolates(*client.desk())) note_session(client, piece);
+  if (isolates(*client.desk()) && !client.replication) note_session(client, piece);
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.
   const bool goes_out = verdict != Verdict::wait && verdict != Verdict::end;
@@ -350,7 +350,7 @@ bool Worker::on_ready(ServerConnection& server) {
   const TimePoint now = loop_.now();
   PoolStats& stats = server.desk->stats;
   const bool idle = server.talk.transaction() == TxStatus::idle;
-  if (server.desk->mode == PoolMode::statement && !idle) {
+  if (server.desk->mode == PoolMode::statement && !idle && !client.replication) {
     end_client(client, CloseReason::statement_mode_transaction);
     return false;
   }

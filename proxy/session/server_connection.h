@@ -23,6 +23,7 @@
 namespace pgweir {
 
 class ServerLogin;
+struct ServerSecret;
 struct ClientSession;
 struct PoolDesk;
 struct AuthLookup;
@@ -93,6 +94,8 @@ struct ServerConnection {
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;
   ServerJob job = ServerJob::none;
+  bool dedicated = false;                      // opened for one client that replicates: `owner`
+  Token owner;
   bool other_tls_tried = false;                // sslmode allow or prefer: this is the second way
   std::size_t host_index = 0;                  // of a host list: which one it is tried on
   std::size_t hosts_tried = 0;                 // and how many of them have failed

@@ -29,6 +29,8 @@ void Worker::connect(ServerConnection& server) {
                                     {"timezone", &entry.timezone}, {"application_name", &entry.application_name}}) {
     if (!value->empty()) secret.parameters.emplace_back(name, *value);
   }
+  if (server.dedicated) DedicatedServers::ask(*this, server, secret);
+  secret.long_keys = config_->globals.server_long_cancel_keys;
   server.login = std::make_unique<ServerLogin>(std::move(secret));
   connector_.connect(server.facts.address, server.token);
 }
@@ -79,16 +81,16 @@ void Worker::on_logged_in(ServerConnection& server) {
   server.facts.backend_pid = login->backend_pid();
   server.facts.cancel_key = login->cancel_key();
   server.facts.lifetime = server.pooled.lifetime = desk.pool.draw_lifetime(random_);
+  if (server.dedicated) {
+    keep_parameters(server, *login, nullptr);
+    if (desk.removed || desk.pool.paused || server.facts.config_generation != desk.config_generation) {
+      return end_server(server, CloseReason::obsolete_connection);
+    }
+    return DedicatedServers::on_ready(*this, server, *login);
+  }
   // Told anew with each login, so that an upgraded server is not described by its past.
   desk.welcome.clear();
-  for (const auto& [name, value] : login->parameters()) {
-    const std::size_t place = shared_.tracked.place_of(name);
-    if (place == policy::TrackedParameters::none) {
-      compose::parameter_status(desk.welcome, name, value);
-    } else {
-      server.facts.parameters = policy::with_value(server.facts.parameters, place, value, shared_.tracked.size());
-    }
-  }
+  keep_parameters(server, *login, &desk.welcome);
   // Clients of this pool that set nothing share the values with its servers: equal pointers, nothing to compare.
   if (desk.server_parameters && server.facts.parameters && *desk.server_parameters == *server.facts.parameters) {
     server.facts.parameters = desk.server_parameters;
@@ -135,6 +137,18 @@ void Worker::start_over(ServerConnection& server) {
   server.framer.reset();
 }
 
+// What it told at its login: the followed settings are its own, the rest goes to `rest` for clients to hear.
+void Worker::keep_parameters(ServerConnection& server, const ServerLogin& login, Buffer* rest) {
+  for (const auto& [name, value] : login.parameters()) {
+    const std::size_t place = shared_.tracked.place_of(name);
+    if (place != policy::TrackedParameters::none) {
+      server.facts.parameters = policy::with_value(server.facts.parameters, place, value, shared_.tracked.size());
+    } else if (rest) {
+      compose::parameter_status(*rest, name, value);
+    }
+  }
+}
+
 void Worker::on_open_failed(ServerConnection& server, CloseReason reason, const std::string& text,
                             const std::string& sqlstate) {
   PoolDesk& desk = *server.desk;
@@ -142,6 +156,7 @@ void Worker::on_open_failed(ServerConnection& server, CloseReason reason, const 
   const bool starting_up = sqlstate == "57P03";
   const bool unreachable = !refused && reason != CloseReason::server_login_error;
   if ((unreachable || starting_up) && desk.database->hosts.size() > 1 && try_next_host(server, text)) return;
+  if (server.dedicated) return DedicatedServers::on_failed(*this, server, reason, text, sqlstate);
   desk.pool.on_open_failed(loop_.now(), random_, text, sqlstate);
   end_server(server, reason, reason == CloseReason::server_login_error ? std::string{} : text);
   // Who refuses a login will refuse the next one; who cannot be reached, or is starting, may be there in a moment.

@@ -5,6 +5,7 @@
 #include "protocol/auth/secret.h"
 #include "protocol/backend.h"
 #include "protocol/compose.h"
+#include "protocol/startup.h"
 
 namespace pgweir {
 namespace {
@@ -17,7 +18,7 @@ constexpr std::size_t parameters_max = 1000;
 void ServerLogin::start(Buffer& out) {
   std::vector<compose::Parameter> parameters{{"user", secret_.user}, {"database", secret_.database}};
   for (const auto& [name, value] : secret_.parameters) parameters.emplace_back(name, value);
-  compose::startup_message(out, parameters);
+  compose::startup_message(out, parameters, secret_.long_keys ? protocol_3_2 : protocol_3_0);
 }
 
 ServerLogin::Event ServerLogin::on_bytes(Framer& framer, Bytes& input, Buffer& out) {

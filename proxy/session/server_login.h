@@ -21,6 +21,7 @@ struct ServerSecret {
   std::string secret;                        // plain or md5; empty: nothing, or a SCRAM secret that we cannot use
   std::optional<ScramLoginKeys> keys;        // pass-through
   std::string nonce;                         // fresh
+  bool long_keys = false;                    // ask for protocol 3.2
   std::vector<std::pair<std::string, std::string>> parameters;   // more of the StartupMessage
 };
 

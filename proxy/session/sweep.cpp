@@ -15,6 +15,7 @@ bool expired(TimePoint since, Duration limit, TimePoint now) {
 void Worker::on_tick() {
   const TimePoint now = loop_.now();
   sweep_logins(now);
+  DedicatedServers::open_again(*this);
   sweep_idle_clients(now);
   for (auto& [key, desk] : desks_) {
     sweep_servers(*desk, now);
@@ -27,6 +28,7 @@ void Worker::on_tick() {
     }
   }
   if (drain_.on()) drain_.on_tick(*this);
+  sweep_suspended(now);
   sweep_cancels(now);
   sweep_unused_pools(now);
   close_window_if_over();
@@ -142,7 +144,7 @@ void Worker::sweep_active(PoolDesk& desk, TimePoint now) {
   desk.pool.servers(ServerState::active).for_each([&](PooledServer& pooled) {
     auto& server = *static_cast<ServerConnection*>(pooled.connection);
     ClientSession* client = server.client;
-    if (!client) return;
+    if (!client || client->replication) return;    // a stream of changes is no statement that lasts too long
     if (client->phase == ClientPhase::preparing) {
       if (expired(server.request_at, config_->globals.server_connect_timeout, now)) {
         end_client(*client, CloseReason::invalid_server_parameter);

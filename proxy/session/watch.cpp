@@ -53,7 +53,7 @@ void Worker::note_bind_text(ServerConnection& server, const Piece& piece, const 
 
 void Worker::on_statement_over(ServerConnection& server, unsigned count) {
   server.clock.on_finished(count, loop_.now(), [&](const policy::StatementClock::Finished& done) {
-    if (!server.client) return;
+    if (!server.client || server.client->replication) return;
     const bool logged = wants_log(done.took);
     if (!watch_ && !logged) return;
     const std::string_view text = policy::begins_with_verb(done.text) ? executed_text(server, done) : done.text;

@@ -6,9 +6,7 @@
 #include "proxy/session/server_login.h"
 
 namespace pgweir {
-namespace {
-
-std::string place_of(const Endpoint& end) {
+std::string Worker::place_of(const Endpoint& end) {
   switch (end.family) {
     case Endpoint::Family::unix_socket:
       return fmt::format("unix({}):{}", end.peer_pid, end.port);
@@ -20,8 +18,6 @@ std::string place_of(const Endpoint& end) {
       return "(none)";
   }
 }
-
-}  // namespace
 
 ClientSession::ClientSession() { waiter.session = this; }
 ClientSession::~ClientSession() = default;
@@ -49,7 +45,6 @@ void Worker::adopt_client(std::unique_ptr<Detached> socket, Bytes said) {
   ClientSession& client = clients_.make();
   client.id = shared_.fleet.next_id();
   client.connected_at = client.request_at = client.idle_since = loop_.now();
-  client.secret = static_cast<std::uint32_t>(shared_.fleet.random_secret());
   client.login = std::make_unique<ClientLogin>();
   client.framer.limit_length(static_cast<std::uint32_t>(config_->globals.max_packet_size));
   client.stream = loop_.adopt(std::move(socket), client.token);
@@ -186,6 +181,7 @@ void Worker::end_client(ClientSession& client, CloseReason reason, const std::st
     (void)client.outbox.send(*client.stream, message);
   }
   client.close_reason = reason;
+  cancel_keys_.forget(client);
   if (client.console && shared_.console) shared_.console->on_gone(*this, client);
   release_for_leaving(client);
   client.phase = ClientPhase::leaving;
@@ -212,6 +208,7 @@ void Worker::release_for_leaving(ClientSession& client) {
     publish(*desk);
   }
   if (desk && client.logged_in()) --desk->pool.clients;
+  if (client.replication) return DedicatedServers::end(*this, client);
   if (!client.server) return;
   ServerConnection& server = *client.server;
   note_idle(client, loop_.now());
@@ -239,6 +236,10 @@ void Worker::on_client_gone(ClientSession& client, int) {
 
 void Worker::end_server(ServerConnection& server, CloseReason reason, const std::string& text) {
   if (server.state() == ServerState::leaving) return;
+  if (server.dedicated && server.client) {
+    server.close_reason = reason;
+    return end_client(*server.client, CloseReason::server_conn_crashed);
+  }
   const TimePoint now = loop_.now();
   if (config_->globals.log_disconnections && reason != CloseReason::handed_over) {
     log_server(log::Level::log, server, "closing because: {} (age={}s)", text.empty() ? info(reason).text : text,
@@ -248,6 +249,7 @@ void Worker::end_server(ServerConnection& server, CloseReason reason, const std:
   server.close_reason = reason;
   PoolDesk& desk = *server.desk;
   if (server.client) unlink(server);
+  if (server.dedicated && server.state() == ServerState::login) --desk.pool.dedicated_logins;
   if (reason == CloseReason::handed_over) {
     // Its socket and its place in the ledger have gone to the other worker.
   } else if (!server.stream) {

@@ -9,6 +9,7 @@
 //   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
 //   watch.cpp        statements and waits, noted      tally.cpp        ends and logins, counted
 //   slow_log.cpp     the log of statements            desks.cpp        pools, and their settings
+//   replication.cpp  clients whose server is their own
 //   isolation.cpp    what a client does to its session, in shared modes
 #pragma once
 
@@ -33,9 +34,11 @@ inline constexpr unsigned mark_id_bits = 40;
 inline constexpr std::size_t mark_name_max = std::size_t{1} << 23;
 
 class Worker final : public LoopEvents, private WorkerState {
+  friend class Takeover;
+  friend class DedicatedServers;
  public:
-  Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop,
-         Connector& connector, std::uint64_t seed);
+  Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop, Connector& connector,
+         std::uint64_t seed);
   ~Worker() override;
 
   // --- LoopEvents
@@ -46,7 +49,6 @@ class Worker final : public LoopEvents, private WorkerState {
   void on_connected(Token token, std::unique_ptr<Stream> stream) override;
   void on_connect_failed(Token token, const std::string& reason) override;
   void on_accepted(std::unique_ptr<Detached> socket) override;
-  void on_wake() override {}
   void on_tick() override;
   void on_turn_end() override;
 
@@ -70,12 +72,15 @@ class Worker final : public LoopEvents, private WorkerState {
   bool database_paused(const std::string& name) const { return paused_.count(name) > 0; }
   bool database_disabled(const std::string& name) const { return disabled_.count(name) > 0; }
   Shutdown shutdown() const { return shutdown_; }
-  struct CancelCounts { int waiting_clients = 0, active_clients = 0, servers = 0, being_canceled = 0; };
   CancelCounts cancel_counts(const PoolDesk& desk) const;
+  std::map<int, PeerCounts> peer_counts() const;   // of CancelRequests for peers
 
   void apply_config(std::shared_ptr<const Config> fresh, const Changes& changes);
   void pause(const std::string& database);     // empty: all
   void resume(const std::string& database);
+  void suspend(bool on);
+  bool suspended() const { return suspended_since_ != TimePoint{}; }
+  bool flushed() const;                        // SUSPEND is complete
   void disable(const std::string& database) { disabled_[database] = true; }
   void enable(const std::string& database) { disabled_.erase(database); }
   void reconnect(const std::string& database);
@@ -85,6 +90,7 @@ class Worker final : public LoopEvents, private WorkerState {
   bool kill_client(std::uint64_t id);
   // `drain`: see shutdown_drain_timeout; 0: clients leave when they like.
   void begin_shutdown(Shutdown how, Duration drain);
+  void begin_takeover(TakeoverPort& port, Duration drain);   // another process takes over; `port` outlives us
   // No server of the database (empty: of any) is linked, tested or logging in: PAUSE is complete.
   bool quiet(const std::string& database) const;
   // No server of it is left that must be closed.
@@ -105,8 +111,7 @@ class Worker final : public LoopEvents, private WorkerState {
   void rotate_stats();                         // a stats_period is over
 
   // --- ending and telling; for all files of this room, and the console
-  void end_client(ClientSession& client, CloseReason reason, const std::string& text = {},
-                  const std::string& sqlstate = {});
+  void end_client(ClientSession& client, CloseReason reason, const std::string& text = {}, const std::string& sqlstate = {});
   void end_server(ServerConnection& server, CloseReason reason, const std::string& text = {});
   // Sends bytes of ours to a client now, or when its socket takes them.
   void tell(ClientSession& client, Bytes bytes);
@@ -118,6 +123,7 @@ class Worker final : public LoopEvents, private WorkerState {
   void log_server(log::Level level, const ServerConnection& server, fmt::format_string<Args...> format, Args&&... args) {
     if (log::enabled(level)) log::line(level, "{} {}", name_of(server), fmt::format(format, std::forward<Args>(args)...));
   }
+  static std::string place_of(const Endpoint& end);
   std::string name_of(const ClientSession& client) const;   // `C-0x55d2: db/user@addr:port`
   std::string name_of(const ServerConnection& server) const;
 
@@ -240,10 +246,8 @@ class Worker final : public LoopEvents, private WorkerState {
   bool in_doubt(ServerConnection& server);
   static Note note_name(ServerConnection& server, std::uint64_t id, std::string_view name);
   bool renew_unnamed(ClientSession& client, Run& run);
-  const policy::ServerStatements::Prepared* prepare(ClientSession& client, const policy::StatementRef& statement,
-                                                    Run& run);
-  const policy::ServerStatements::Prepared* prepare_exactly(ClientSession& client, const policy::StatementRef& statement,
-                                                            Run& run);
+  const policy::ServerStatements::Prepared* prepare(ClientSession& client, const policy::StatementRef& statement, Run& run);
+  const policy::ServerStatements::Prepared* prepare_exactly(ClientSession& client, const policy::StatementRef& statement, Run& run);
   const policy::SharedPlanning& planning(ClientSession& client);           // planning.cpp
   void note_planning(ClientSession& client, const Piece& piece);
   static bool executes_a_setting(const ClientSession& client, std::string_view sql);
@@ -338,7 +342,6 @@ class Worker final : public LoopEvents, private WorkerState {
   void ask_for_donation(PoolDesk& desk);
   void donate(PoolKey key, unsigned to);
   void spread_pokes(const std::vector<Poke>& pokes);
-
   // --- servers (server_flow.cpp)
   void connect(ServerConnection& server);
   void on_server_connected(ServerConnection& server);
@@ -352,24 +355,26 @@ class Worker final : public LoopEvents, private WorkerState {
   void on_logged_in(ServerConnection& server);
   bool try_next_host(ServerConnection& server, const std::string& text);
   void start_over(ServerConnection& server);
-  void on_open_failed(ServerConnection& server, CloseReason reason, const std::string& text,
-                      const std::string& sqlstate);
+  void keep_parameters(ServerConnection& server, const ServerLogin& login, Buffer* rest);
+  void on_open_failed(ServerConnection& server, CloseReason reason, const std::string& text, const std::string& sqlstate);
   void fail_waiters(PoolDesk& desk, const std::string& text, const std::string& sqlstate);
   void begin_job(ServerConnection& server, ServerJob job);
   void start_job(ServerConnection& server, ServerJob job, const std::string& sql);
   void on_job_done(ServerConnection& server);
   void on_server_gone(ServerConnection& server, int error);
   void send_to_server(ServerConnection& server, Bytes bytes);
-
   // --- commands.cpp
   void remove_database(PoolDesk& desk);
   void stale(PoolDesk& desk);
   void close_unused(PoolDesk& desk, CloseReason reason);
   void close_idle(PoolDesk& desk);
-
   // --- cancel (cancel.cpp)
   void on_cancel_request(ClientSession& requester, std::uint32_t pid, Bytes key);
-  void cancel(std::uint32_t index, std::uint32_t secret, unsigned from, Token requester);
+  void cancel(const CancelKey& key, unsigned from, Token requester);
+  void forward_cancel(ClientSession& requester, PeerKey key);     // peers.cpp
+  void send_to_peer(int peer, PeerKey key, unsigned from, Token requester);
+  void serve_peer(int peer);
+  void on_peer_connected(CancelJob& job);
   void cancel_queued(ClientSession& client);
   void open_cancel(ServerConnection& target, unsigned from, Token requester);
   void on_cancel_connected(CancelJob& job);
@@ -378,7 +383,6 @@ class Worker final : public LoopEvents, private WorkerState {
   void finish_cancel(CancelJob& job, const char* why);
   void requester_done(unsigned from, Token requester);
   void sweep_cancels(TimePoint now);
-
   // --- time (sweep.cpp)
   void sweep_logins(TimePoint now);
   void sweep_idle_clients(TimePoint now);
@@ -387,6 +391,7 @@ class Worker final : public LoopEvents, private WorkerState {
   void sweep_servers(PoolDesk& desk, TimePoint now);
   void sweep_active(PoolDesk& desk, TimePoint now);
   void sweep_unused_pools(TimePoint now);
+  void sweep_suspended(TimePoint now);         // suspend.cpp
   void find_shortest_client_idle();
   void prepare_forced_pools();
   bool lifetime_over(const PoolDesk& desk, const PooledServer& server, TimePoint now) const;

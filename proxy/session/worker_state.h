@@ -17,6 +17,7 @@
 #include "proxy/pool/ledger.h"
 #include "proxy/session/auth_lookup.h"
 #include "proxy/session/cancel_job.h"
+#include "proxy/session/cancel_keys.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/drain.h"
 #include "proxy/session/fleet.h"
@@ -24,8 +25,14 @@
 #include "proxy/session/server_connection.h"
 #include "proxy/session/slab.h"
 #include "proxy/session/spare_buffers.h"
+#include "proxy/session/takeover.h"
 
 namespace pgweir {
+
+// CancelRequests of one pool: those who asked, and the servers concerned.
+struct CancelCounts { int waiting_clients = 0, active_clients = 0, servers = 0, being_canceled = 0; };
+// CancelRequests for one peer.
+struct PeerCounts { int waiting = 0, active = 0, connecting = 0; };
 
 // What is known of statements, on one worker.
 struct StatementWatch {
@@ -80,8 +87,10 @@ struct WorkerState {
   std::vector<PoolKey> look_again_;            // pools that may be able to open a server now
   std::vector<Token> to_bury_;
   Slab<CancelJob> cancels_{Token::Kind::cancel};
+  CancelKeys cancel_keys_{number_, shared_.credentials.process_secret()};
   std::map<std::string, bool> paused_, disabled_;
   bool paused_all_ = false;
+  TimePoint suspended_since_{};                // TimePoint{}: it is not
   Shutdown shutdown_ = Shutdown::no;
   Drain drain_;
   std::uint64_t recycle_orders_ = 0;           // RECONNECT, KILL and reloads so far; all workers get them alike

@@ -32,6 +32,14 @@ void Web::apply(std::shared_ptr<const Config> config) {
   server_.post([this, config = std::move(config)] { put_in_force(config); });
 }
 
+void Web::leave(std::function<void()> done) {
+  server_.post([this, done = std::move(done)] {
+    left_ = true;
+    server_.close_listeners();
+    done();
+  });
+}
+
 void Web::stop() { server_.stop(); }
 
 void Web::put_in_force(std::shared_ptr<const Config> config) {
@@ -51,7 +59,7 @@ bool Web::secure() {
 
 void Web::listen() {
   const std::string& wanted = config_->globals.metrics_listen;
-  if (wanted.empty() && listening_on_.empty()) return;
+  if (left_ || (wanted.empty() && listening_on_.empty())) return;
   // What listens goes on with the certificate that it has; nothing begins to listen without the TLS that is asked for.
   if (!wanted.empty() && !secure() && wanted != listening_on_) return;
   if (wanted == listening_on_) return;

@@ -28,6 +28,8 @@ class Web {
   void start(std::shared_ptr<const Config> config);
   // The same after a reload. Thread-safe.
   void apply(std::shared_ptr<const Config> config);
+  // Another process is to listen there: lets go of metrics_listen for good, then calls `done` on its thread. Thread-safe.
+  void leave(std::function<void()> done);
   // Before the workers end. Main thread.
   void stop();
 
@@ -80,6 +82,7 @@ class Web {
   std::vector<Told> pools_waiters_; // not empty: an answer is under way
   bool sampling_ = false;
   bool secured_ = false;            // over TLS
+  bool left_ = false;               // see leave()
   std::string listening_on_;        // metrics_listen as it is in force
 };
 

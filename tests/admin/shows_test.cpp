@@ -63,7 +63,7 @@ struct Stage {
 TEST_CASE("every table is found by its name in any case, and nothing else is") {
   for (const Show* show : shows()) CHECK(find_show(show->name) == show);
   CHECK(find_show("Stats_TOTALS") == &show_stats_totals);
-  CHECK(find_show("fds") == nullptr);
+  CHECK(find_show("fds") == &show_fds);
   CHECK(find_show("stats ") == nullptr);
 }
 

@@ -265,3 +265,16 @@ def test_many_consoles_at_once_are_answered(pooler):
     for console in consoles:
         console.send(query("show pools"))
     assert all(rows(console.until()) for console in consoles)
+
+
+@pytest.mark.ours
+def test_show_fds_tells_sockets_and_no_secrets(pooler):
+    p = pooler(pool_mode="transaction")
+    with p.wire() as client, p.console() as console:
+        client.ask("begin")
+        found = console.table("show fds")
+        servers = [row for row in found if row["task"] == "server"]
+        clients = [row for row in found if row["task"] == "client" and row["database"] == "p0"]
+        assert len(servers) == len(clients) == 1
+        assert (servers[0]["link"], clients[0]["link"]) == (clients[0]["fd"], servers[0]["fd"])
+        assert all(row[name] is None for row in found for name in ("cancel", "password", "scram_client_key", "scram_server_key"))

@@ -3,7 +3,7 @@ import time
 
 import pytest
 import servers
-from wire import Closed, PgError, errors, eventually, query, rows, tags
+from wire import Closed, Conn, PgError, errors, eventually, query, rows, startup_packet, tags
 
 
 def error(console, command):
@@ -166,7 +166,6 @@ def test_a_smaller_pool_size_closes_servers_as_they_become_free(pooler, cluster)
     eventually(lambda: cluster.backends("p3") == 1)
 
 
-@pytest.mark.skipif(not servers.IS_PGBOUNCER, reason="SUSPEND comes with the online restart")
 def test_suspend_stops_serving_until_resume(pooler):
     p = pooler(pool_mode="transaction")
     with p.wire() as client, p.console() as console:
@@ -176,6 +175,39 @@ def test_suspend_stops_serving_until_resume(pooler):
         assert client.quiet(0.3)
         console.ask("resume")
         assert rows(client.until()) == [["2"]]
+
+
+@pytest.mark.ours
+def test_suspend_is_told_keeps_newcomers_waiting_and_ends_with_its_console(pooler):
+    p = pooler(pool_mode="transaction")
+    with p.wire() as client, p.console() as other:
+        console = p.console()
+        assert tags(console.ask("suspend")) == "CZ"
+        assert {row["key"]: row["value"] for row in other.table("show state")} == {"active": "no", "paused": "no", "suspended": "yes"}
+        assert errors(other.ask("suspend"))[0]["M"] == errors(other.ask("pause"))[0]["M"] == "already suspended/paused"
+        with Conn(p.address) as newcomer:
+            newcomer.send(startup_packet("bouncer", "p0"))
+            client.send(query("select 2"))
+            assert newcomer.quiet(0.3) and client.quiet(0.1)
+            console.close()
+            newcomer.authenticate("bouncer", "zzzz")
+            assert rows(client.until()) == [["2"]] and newcomer.value("select 3") == "3"
+        other.ask("pause p1")
+        assert errors(other.ask("suspend"))[0]["M"] == "cannot suspend with paused databases"
+
+
+@pytest.mark.ours
+def test_suspend_waits_for_what_is_to_go_out_up_to_suspend_timeout(pooler):
+    p = pooler(pool_mode="transaction", suspend_timeout=1, tcp_socket_buffer=4096)
+    with p.wire() as slow, p.console() as console:
+        slow.send(query("select repeat('x', 1000) from generate_series(1, 50000)"))     # more than the kernel keeps
+        eventually(lambda: any(int(row["send_avail"]) for row in p.command("show sockets")))
+        time.sleep(0.5)
+        begun = time.monotonic()
+        assert tags(console.ask("suspend")) == "CZ"
+        assert 0.8 < time.monotonic() - begun
+        p.log_has("closing because: suspend_timeout")
+        console.ask("resume")
 
 
 def test_shutdown_ends_the_process_without_an_answer(pooler):

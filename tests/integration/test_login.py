@@ -226,7 +226,7 @@ def test_T65_a_newer_protocol_is_negotiated_exactly_once(pooler):
         conn.send(startup_packet("bouncer", "p0", version=196610, **{"_pq_.foo": "1", "_pq_.bar": "2"}))
         conn_messages = conn.until()
     negotiations = [message.body for message in conn_messages if message.tag == "v"]
-    assert negotiations == [struct.pack("!II", 196608, 2) + z("_pq_.foo") + z("_pq_.bar")]
+    assert negotiations == [struct.pack("!II", 196610, 2) + z("_pq_.foo") + z("_pq_.bar")]
     assert conn_messages[0].tag == "v"
 
 

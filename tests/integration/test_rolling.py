@@ -80,3 +80,20 @@ def test_clients_that_stay_are_waited_for_while_the_other_process_serves_newcome
         old_client.close()
         assert old.wait_exit(10) == 0
     assert len(new.command("show clients")) >= 1
+
+
+def test_clients_half_way_into_the_process_that_leaves_come_in(pooler):
+    port = servers.free_port()
+    old, new = start(pooler, port), start(pooler, port)
+    # tcp_defer_accept: until they say something, they are in the kernel's hands, half of them in the old process's.
+    half_way = [Conn(("127.0.0.1", port), 20) for _ in range(20)]
+    with old.console_over_unix() as console:
+        console.send(query("shutdown wait_for_clients"))
+        old.log_has("SHUTDOWN WAIT_FOR_CLIENTS command issued")
+        time.sleep(0.15)
+        for conn in half_way:
+            assert conn.login("bouncer", "p0", "zzzz").value("select 1") == "1"
+        for conn in half_way:
+            conn.close()
+        assert old.wait_exit(20) == 0
+    assert "login attempt" in old.log() and "login attempt" in new.log()

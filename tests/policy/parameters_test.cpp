@@ -30,6 +30,15 @@ TEST_CASE("five settings are followed, and those of track_extra_parameters") {
   CHECK(more.place_of("intervalstyle") == 6);
 }
 
+TEST_CASE("what nobody can set is never set") {
+  const TrackedParameters tracked("in_hot_standby,is_superuser,server_version,server_encoding,integer_datetimes,session_authorization");
+  const auto client = values(tracked, {{"in_hot_standby", "on"}, {"is_superuser", "off"}, {"server_version", "15.1"},
+                                       {"server_encoding", "x"}, {"integer_datetimes", "off"}, {"session_authorization", "a"}});
+  const auto server = values(tracked, {{"in_hot_standby", "off"}, {"is_superuser", "on"}, {"server_version", "15.2"},
+                                       {"server_encoding", "y"}, {"integer_datetimes", "on"}, {"session_authorization", "b"}});
+  CHECK(difference(tracked, client, server) == "SET session_authorization='a';");
+}
+
 TEST_CASE("the SQL names only what both know and where they differ") {
   const TrackedParameters tracked("search_path");
   struct Case {

@@ -9,11 +9,11 @@ namespace {
 
 using Pairs = std::vector<std::pair<std::string_view, std::string_view>>;
 
-StartupWishes wishes_of(Pairs parameters, const std::vector<std::string>& ignored = {}) {
+StartupWishes wishes_of(Pairs parameters, const std::vector<std::string>& ignored = {}, bool replicates = false) {
   const TrackedParameters tracked("");
   StartupPacket packet;
   packet.parameters = std::move(parameters);
-  return read_wishes(packet, tracked, ignored);
+  return read_wishes(packet, tracked, ignored, replicates);
 }
 
 std::string tracked_value(const StartupWishes& wishes, std::string_view name) {
@@ -51,14 +51,20 @@ TEST_CASE("options that are not understood end the reading") {
   CHECK(wishes.user.empty());
 }
 
-TEST_CASE("replication is a wish that no pooled server fulfils, unless it is switched off") {
-  CHECK(wishes_of({{"replication", "database"}}).impossible);
-  for (const char* off : {"0", "off", "FALSE", "no"}) {
-    CAPTURE(off);
-    const StartupWishes wishes = wishes_of({{"replication", off}});
-    CHECK(wishes.unsupported.empty());
-    CHECK_FALSE(wishes.settings);
-  }
+TEST_CASE("of a replication connection its own server judges what is not reported to everybody") {
+  const Pairs asked{{"replication", "database"}, {"application_name", "a"}, {"options", "-c x"}, {"Work_Mem", "7MB"}};
+  const StartupWishes wishes = wishes_of(asked, {}, true);
+  CHECK(tracked_value(wishes, "application_name") == "a");
+  CHECK(wishes.passed_on == std::vector<std::pair<std::string, std::string>>{{"options", "-c x"}, {"Work_Mem", "7MB"}});
+  CHECK(wishes.unsupported.empty());
+  CHECK_FALSE(wishes.settings);
+  CHECK_FALSE(wishes.bad_options);
+}
+
+TEST_CASE("whether it replicates is no setting") {
+  const StartupWishes wishes = wishes_of({{"replication", "off"}});
+  CHECK(wishes.unsupported.empty());
+  CHECK_FALSE(wishes.settings);
 }
 
 TEST_CASE("a setting whose name would need quotes is given to no server") {

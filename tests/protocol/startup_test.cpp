@@ -206,7 +206,7 @@ TEST_CASE("options are read as PostgreSQL reads them, and only -c and --name") {
   }
 }
 
-TEST_CASE("a newer minor version and unknown extensions are negotiated, 3.0 is not") {
+TEST_CASE("minor versions above 2 and unknown extensions are negotiated, 3.0 and 3.2 are not") {
   using namespace std::string_view_literals;
   const auto wanted = [](std::uint32_t code, std::string_view payload) {
     const Buffer buffer = packet(code, payload);
@@ -214,10 +214,23 @@ TEST_CASE("a newer minor version and unknown extensions are negotiated, 3.0 is n
     return negotiation ? static_cast<int>(negotiation->unknown_extensions.size()) : -1;
   };
   CHECK(wanted(version(3, 0), "user\0u\0\0"sv) == -1);
-  CHECK(wanted(version(3, 2), "user\0u\0\0"sv) == 0);
+  CHECK(wanted(version(3, 2), "user\0u\0\0"sv) == -1);
+  CHECK(wanted(version(3, 3), "user\0u\0\0"sv) == 0);
   CHECK(wanted(version(3, 0), "_pq_.foo\0 1\0user\0u\0_pq_.bar\0\0\0"sv) == 2);
   CHECK(wanted(version(2, 0), ""sv) == -1);
   CHECK(wanted(ssl_request_code, ""sv) == -1);
+}
+
+TEST_CASE("what is spoken is at most what was asked for, and at most 3.2") {
+  using namespace std::string_view_literals;
+  const auto newest = [](std::uint32_t code) {
+    const Buffer buffer = packet(code, "_pq_.foo\0 1\0\0"sv);
+    return negotiation_for(parse_startup(buffer))->newest;
+  };
+  CHECK(newest(version(3, 0)) == version(3, 0));
+  CHECK(newest(version(3, 1)) == version(3, 1));
+  CHECK(newest(version(3, 2)) == version(3, 2));
+  CHECK(newest(version(3, 9999)) == version(3, 2));
 }
 
 TEST_CASE("T40: a packet full of _pq_. parameters is answered within its own size") {

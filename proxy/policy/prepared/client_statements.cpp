@@ -90,6 +90,12 @@ void ClientStatements::erase(std::string_view name) {
 }
 
 void ClientStatements::clear() { named_.reset(); }
+
+void ClientStatements::for_each(const std::function<void(std::string_view, const StatementRef&)>& f) const {
+  for (std::uint32_t i = 0; named_ && i < named_->size; ++i)
+    if (const Table::Slot& slot = named_->slots[i]; slot.name) f(slot.key(), slot.statement);
+}
+
 std::size_t ClientStatements::count() const { return named_ ? named_->used : 0; }
 std::size_t ClientStatements::bytes() const { return named_ ? named_->bytes : 0; }
 

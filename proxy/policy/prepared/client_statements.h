@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -27,6 +28,7 @@ class ClientStatements {
   void erase(std::string_view name);
   // All names; the unnamed statement stays.
   void clear();
+  void for_each(const std::function<void(std::string_view name, const StatementRef& statement)>& f) const;
   std::size_t count() const;
   // What its names and texts come to, each text counted as if it were this client's alone.
   std::size_t bytes() const;
