@@ -110,6 +110,10 @@ void UringLoop::polled(std::uint32_t number, int res) {
     events_->on_turn_end();
     return;
   }
+  if (slots_[number].left && res != -ECANCELED) {
+    send_left(slots_[number]);
+    return slot_changed(number);
+  }
   UringStream* stream = slots_[number].stream;
   if (!stream || stream->closed_ || !stream->wants_write_ || res == -ECANCELED) return;
   stream->wants_write_ = false;
@@ -127,7 +131,7 @@ std::size_t UringLoop::queue_send(UringStream& stream, std::span<const iovec> pa
   if (slots_[number].under_way & sending) finish_send(number);
   std::size_t size = 0;
   for (const iovec& part : parts) size += part.iov_len;
-  if (size == 0 || size > SendBlocks::block_size || stream.unsent_ || stream.closed_) return 0;
+  if (size == 0 || size > SendBlocks::block_size || stream.unsent_ || stream.closed_ || over_) return 0;
   const auto block = send_blocks_.take(parts);
   if (!block) return 0;
   ++counters_.sends;
@@ -142,7 +146,7 @@ std::size_t UringLoop::queue_send(UringStream& stream, std::span<const iovec> pa
 }
 
 void UringLoop::finish_send(std::uint32_t number) {
-  while (slots_[number].under_way & sending) {
+  while ((slots_[number].under_way & sending) && !over_) {
     ring_->submit_and_look();
     harvest();
     for (Completion& late : batch_) {
@@ -160,18 +164,38 @@ void UringLoop::sent(std::uint32_t number, int res) {
   slot.under_way &= static_cast<std::uint8_t>(~sending);
   send_blocks_.give_back(slot.block);
   UringStream* stream = slot.stream;
-  if (!stream) return slot_changed(number);
-  if (res == slot.block_size || stream->closed_) return;
+  if (!stream) slot_changed(number);
+  if (res == slot.block_size || (stream && stream->closed_)) return;
   if (res < 0 && res != -EAGAIN && res != -ENOBUFS && res != -EINTR) {
-    stream->broken_ = true;  // the receive under way tells why; if there is none, the next write does
+    if (stream) stream->broken_ = true;  // the receive under way tells why; if there is none, the next write does
     return;
   }
   const std::size_t done = res < 0 ? 0 : static_cast<std::size_t>(res);
   ++counters_.short_writes;
-  stream->unsent_ = std::make_unique<std::string>(reinterpret_cast<const char*>(send_blocks_.at(slot.block)) + done,
-                                                  slot.block_size - done);
-  stream->wants_write_ = true;
+  auto rest = std::make_unique<std::string>(reinterpret_cast<const char*>(send_blocks_.at(slot.block)) + done,
+                                            slot.block_size - done);
   slot_changed(number);
+  if (!stream) {
+    slot.left = std::move(rest);
+    return;
+  }
+  stream->unsent_ = std::move(rest);
+  stream->wants_write_ = true;
+}
+
+void UringLoop::send_left(Slot& slot) {
+  const ssize_t sent = ::send(slot.fd, slot.left->data(), slot.left->size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent > 0) slot.left->erase(0, static_cast<std::size_t>(sent));
+  const bool later = sent < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR);
+  if (slot.left->empty() || (sent < 0 && !later)) slot.left.reset();
+}
+
+void UringLoop::send_what_is_queued() {
+  ring_->submit_and_look();
+  harvest();
+  for (const Completion& last : std::exchange(batch_, {}))
+    if (last.key != nobody && static_cast<std::uint8_t>(last.key) == sending) sent(slot_of(last.key), last.res);
+  over_ = true;
 }
 
 void UringLoop::stream_ended(std::uint32_t number, int error) {

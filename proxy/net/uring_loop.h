@@ -24,7 +24,7 @@ class UringLoop final : public SocketLoop {
 
   std::unique_ptr<Stream> adopt(std::unique_ptr<Detached> socket, Token token) override;
   void turn(Duration longest_wait) override;
-  void send_what_is_queued() override { ring_->submit_and_look(); }
+  void send_what_is_queued() override;
   bool watch(int fd, std::uint32_t events, Watch& watch) override;
   void unwatch(int fd, Watch& watch) override;
 
@@ -39,6 +39,7 @@ class UringLoop final : public SocketLoop {
     std::uint32_t events = 0;  // the watch's
     std::uint8_t under_way = 0;
     std::uint8_t cancelling = 0;
+    std::unique_ptr<std::string> left;  // what a stream that is gone has not sent yet: with it the fd stays open
     std::uint16_t block = 0;       // with sending: where its bytes lie
     std::uint16_t block_size = 0;  // and how many they are
     bool closes_fd = false;  // the stream has been destroyed: its fd is closed with the last word
@@ -63,6 +64,8 @@ class UringLoop final : public SocketLoop {
   // Makes the send that is queued happen now, and sees to its result.
   void finish_send(std::uint32_t number);
   void sent(std::uint32_t number, int res);
+  // Sends more of what a stream that is gone has left.
+  void send_left(Slot& slot);
   void received(std::uint32_t number, const Completion& completion);
   void polled(std::uint32_t number, int res);
   void stream_ended(std::uint32_t number, int error);
@@ -83,6 +86,7 @@ class UringLoop final : public SocketLoop {
 
   std::unique_ptr<Uring> ring_;
   SendBlocks send_blocks_;
+  bool over_ = false;                   // the loop's thread has gone: what is written now is sent at once
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_, changed_, resumed_;
   std::vector<std::uint32_t> watched_;  // slots with a watch: few

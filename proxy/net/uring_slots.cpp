@@ -44,7 +44,7 @@ void UringLoop::bring_up_to_date(std::uint32_t number) {
   if (const UringStream* stream = slot.stream) {
     if (stream->wants_bytes()) wanted |= receiving;
     if (stream->wants_write_ && !stream->closed_) wanted |= polling;
-  } else if (slot.watch) {
+  } else if (slot.watch || slot.left) {
     wanted = polling;
   } else if (!slot.under_way) {
     if (slot.closes_fd) ::close(slot.fd);
@@ -69,7 +69,7 @@ void UringLoop::ask(std::uint32_t number, Work work) {
     entry.buf_group = Uring::buffer_group;
   } else {
     // Asked for again after each answer, which makes it level-triggered.
-    io_uring_prep_poll_add(&entry, slot.fd, slot.stream ? std::uint32_t{POLLOUT} : slot.events);
+    io_uring_prep_poll_add(&entry, slot.fd, slot.watch ? slot.events : std::uint32_t{POLLOUT});
   }
   if (slot.stream) ++counters_.changes;
   io_uring_sqe_set_data64(&entry, key_of(number, work));
@@ -107,7 +107,9 @@ void UringLoop::forget_stream(UringStream& stream) {
   Slot& slot = slots_[stream.slot_];
   slot.stream = nullptr;
   slot.closes_fd = true;
-  if (!slot.under_way) {
+  // What it takes for sent goes out behind it.
+  slot.left = std::move(stream.unsent_);
+  if (!slot.under_way && !slot.left) {
     ::close(slot.fd);
     slot.closes_fd = false;
   }

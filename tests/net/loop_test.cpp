@@ -335,6 +335,28 @@ TEST_CASE_TEMPLATE(
   CHECK(last.status == IoResult::Status::failed);
 }
 
+TEST_CASE_TEMPLATE("what a write has taken arrives, also when its stream ends at once with the socket full", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  SocketPair pair = socket_pair();
+  const std::string filling(1 << 16, '.');
+  while (::send(pair.ours.get(), filling.data(), filling.size(), MSG_DONTWAIT) > 0) {
+  }
+  auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  const IoResult result = write(*stream, "last words");
+  stream.reset();
+  f.settle();
+  std::string got;
+  const auto read_on = [&] {
+    char bytes[1 << 16];
+    const ssize_t size = ::recv(pair.theirs.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+    if (size > 0) got.append(bytes, static_cast<std::size_t>(size));
+    return size == 0;
+  };
+  CHECK(f.until(read_on));
+  CHECK(got.ends_with(std::string_view("last words").substr(0, result.wrote)));
+  CHECK(got.find('l') == (result.wrote > 0 ? got.size() - result.wrote : std::string::npos));
+}
+
 TEST_CASE_TEMPLATE("adopting a TCP socket switches Nagle off and applies the settings", On, OnEpoll,
                    OnUring) {
   LoopFixture f(On::kind());
