@@ -53,6 +53,7 @@ TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours
                                         "query_digests_by_application", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
                                         "server_lifetime_jitter", "server_tls_direct", "session_state",
+                                        "server_long_cancel_keys",
                                         "share_unnamed_statements", "shutdown_drain_timeout", "show_old_columns", "workers"};
   std::string theirs;
   for (const Setting& row : settings()) {
