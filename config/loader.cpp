@@ -14,6 +14,39 @@ namespace pgweir {
 
 namespace {
 
+bool by_place(const Mistake& left, const Mistake& right) {
+  return std::tie(left.file, left.line) < std::tie(right.file, right.line);
+}
+
+// A file that cannot be opened is told at the setting that names it.
+void tell_at_setting(Mistakes& found, const Places& places, std::string_view setting, const std::string& file) {
+  const auto place = places.find(setting);
+  if (place == places.end()) return;
+  for (Mistake& mistake : found) {
+    if (mistake.line == 0 && mistake.file == file) std::tie(mistake.file, mistake.line) = place->second;
+  }
+}
+
+Hba read_hba_files(const Globals& globals, const Places& places, const FileReader& reader, Mistakes& found) {
+  Hba hba;
+  if (const std::string& file = globals.auth_hba_file; !file.empty()) {
+    hba.rules = parse_hba(file, reader, found);
+    tell_at_setting(found, places, "auth_hba_file", file);
+  }
+  if (const std::string file = globals.auth_ident_file.value_or(""); !file.empty()) {
+    hba.maps = parse_ident(file, reader, found);
+    tell_at_setting(found, places, "auth_ident_file", file);
+  }
+  return hba;
+}
+
+void find_missing_maps(const Hba& hba, Mistakes& found) {
+  for (const HbaRule& rule : hba.rules) {
+    if (rule.map.empty() || hba.maps.contains(rule.map)) continue;
+    found.push_back({rule.file, rule.line, concat({"there is no map \"", rule.map, "\" in auth_ident_file"}), true});
+  }
+}
+
 // Turns sections into a Config and gathers everything that is wrong on the way.
 class Builder {
  public:
@@ -153,24 +186,12 @@ class Builder {
   void read_hba(const FileReader& reader) {
     const Globals& globals = config_.globals;
     if (globals.auth_type != AuthType::hba) return;
-    auto hba = std::make_shared<Hba>();
+    if (globals.auth_hba_file.empty()) complain_at("auth_type", "auth_type = hba needs auth_hba_file: nobody can log in", true);
     Mistakes found;
-    if (globals.auth_hba_file.empty()) {
-      complain_at("auth_type", "auth_type = hba needs auth_hba_file: nobody can log in", true);
-      config_.hba_good = false;
-    } else {
-      hba->rules = parse_hba(globals.auth_hba_file, reader, found);
-    }
-    if (globals.auth_ident_file && !globals.auth_ident_file->empty()) {
-      hba->maps = parse_ident(*globals.auth_ident_file, reader, found);
-    }
-    config_.hba_good = config_.hba_good && found.empty();
+    config_.hba = std::make_shared<const Hba>(read_hba_files(globals, places_, reader, found));
+    config_.hba_good = !globals.auth_hba_file.empty() && found.empty();
+    find_missing_maps(*config_.hba, found);
     mistakes_.insert(mistakes_.end(), found.begin(), found.end());
-    for (const HbaRule& rule : hba->rules) {
-      if (rule.map.empty() || hba->maps.contains(rule.map)) continue;
-      mistakes_.push_back({rule.file, rule.line, concat({"there is no map \"", rule.map, "\" in auth_ident_file"}), true});
-    }
-    config_.hba = std::move(hba);
   }
 
   void read_ldap_options() {
@@ -182,10 +203,7 @@ class Builder {
 
   // By place; of equal warnings (the same key in many entries) the first stays.
   void tidy() {
-    std::stable_sort(mistakes_.begin(), mistakes_.end(),
-                     [](const Mistake& left, const Mistake& right) {
-                       return std::tie(left.file, left.line) < std::tie(right.file, right.line);
-                     });
+    std::stable_sort(mistakes_.begin(), mistakes_.end(), by_place);
     std::map<std::string, int> seen;
     auto repeated = [&seen](const Mistake& mistake) {
       return mistake.warning && mistake.text.find("not served yet") != std::string::npos &&
@@ -198,8 +216,7 @@ class Builder {
   Mistakes mistakes_;
   const Secrets secrets_;
   bool main_seen_ = false;
-  // Where each setting was last given.
-  std::map<std::string, std::pair<std::string, int>, std::less<>> places_;
+  Places places_;
 };
 
 }  // namespace
@@ -220,10 +237,26 @@ Loaded build(IniFile ini, const std::string& path, const FileReader& reader, Sec
   return builder.finish(path, reader);
 }
 
+void check_sleeping_rules(Loaded& loaded) {
+  check_sleeping_rules(loaded, read_file);
+}
+
+void check_sleeping_rules(Loaded& loaded, const FileReader& reader) {
+  if (!loaded.draft || loaded.draft->globals.auth_type == AuthType::hba) return;
+  Mistakes found;
+  find_missing_maps(read_hba_files(loaded.draft->globals, loaded.places, reader, found), found);
+  for (Mistake& mistake : found) {
+    mistake.text += " (not in force: auth_type is not hba)";
+    loaded.mistakes.push_back(std::move(mistake));
+  }
+}
+
 std::vector<std::string> check_report(const Loaded& loaded) {
   std::vector<std::string> lines;
   std::size_t errors = 0;
-  for (const Mistake& mistake : loaded.mistakes) {
+  Mistakes mistakes = loaded.mistakes;
+  std::stable_sort(mistakes.begin(), mistakes.end(), by_place);
+  for (const Mistake& mistake : mistakes) {
     lines.push_back(concat({place_of(mistake), mistake.warning ? ": warning: " : ": error: ", mistake.text}));
     if (!mistake.warning) ++errors;
   }

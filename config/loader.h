@@ -14,12 +14,14 @@
 
 namespace pgweir {
 
+// Where each setting was last given: file and line.
+using Places = std::map<std::string, std::pair<std::string, int>, std::less<>>;
+
 struct Loaded {
   std::shared_ptr<const Config> config;  // null when any mistake is more than a warning
   std::shared_ptr<const Config> draft;   // as far as it could be read, for looking for further mistakes; may be null
   Mistakes mistakes = {};                // in file order, as far as the order is known
-  // Where each setting was last given: file and line.
-  std::map<std::string, std::pair<std::string, int>, std::less<>> places = {};
+  Places places = {};
 };
 
 // Reads the file, its includes and auth_file. All or nothing: a mistake leaves no half-read config.
@@ -38,7 +40,11 @@ Loaded build(IniFile ini, const std::string& path, const FileReader& reader, Sec
 Loaded from_url(std::string_view url, std::string_view os_user = {});
 bool looks_like_url(std::string_view text);
 
-// One line per mistake (`FILE:LINE: error: TEXT`) and a last line with the verdict.
+// For --check: adds, as warnings, what is wrong with HBA files that no rule of login reads, since auth_type is another.
+void check_sleeping_rules(Loaded& loaded);
+void check_sleeping_rules(Loaded& loaded, const FileReader& reader);
+
+// By place: one line per mistake (`FILE:LINE: error: TEXT`) and a last line with the verdict.
 std::vector<std::string> check_report(const Loaded& loaded);
 
 }  // namespace pgweir

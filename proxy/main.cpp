@@ -47,6 +47,7 @@ Loaded read(const Options& options) {
 
 int check(const Options& options) {
   Loaded loaded = read(options);
+  check_sleeping_rules(loaded);
   check_tls(loaded);
   for (const std::string& line : check_report(loaded)) std::puts(line.c_str());
   return loaded.config ? 0 : 1;

@@ -64,7 +64,7 @@ Runtime::Runtime(std::shared_ptr<const Config> config, Read read, bool quiet, in
 Runtime::~Runtime() = default;
 
 std::string Runtime::set_up_tls() {
-  std::vector<TlsMistake> mistakes;
+  TlsMistakes mistakes;
   tls_files_.remember(config_->globals);
   tls_ = build_tls(config_->globals, mistakes);
   for (const TlsMistake& mistake : mistakes) log::line(log::Level::error, "{}: {}", mistake.setting, mistake.text);
@@ -223,7 +223,7 @@ bool Runtime::set(const std::string& key, const std::string& value, std::string&
 
 // Holding config_mutex_. False: a side of TLS stays as it is, and so do its settings; the log says why.
 bool Runtime::reload_tls(Globals& fresh, Changes& changes) {
-  std::vector<TlsMistake> mistakes;
+  TlsMistakes mistakes;
   tls_files_.remember(fresh);
   tls_ = renew_tls(tls_, config_->globals, fresh, changes, mistakes);
   for (const TlsMistake& mistake : mistakes) {

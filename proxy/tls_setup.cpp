@@ -40,15 +40,14 @@ TlsSettings server_side(const Globals& g) {
 
 using ContextPtr = std::shared_ptr<const TlsContext>;
 
-ContextPtr build_side(TlsRole role, const TlsSettings& settings,
-                      std::vector<TlsMistake>& mistakes) {
+// `prefix`: of the settings' names, `client_tls_`.
+ContextPtr build_side(TlsRole role, const TlsSettings& settings, const std::string& prefix, TlsMistakes& mistakes) {
   if (!settings.enabled) return nullptr;
-  TlsMistake mistake;
-  ContextPtr built = TlsContext::build(role, settings, mistake);
-  if (!built) {
-    const std::string side = role == TlsRole::server ? "client_" : "server_";
+  TlsMistakes found;
+  ContextPtr built = TlsContext::build(role, settings, found);
+  for (TlsMistake& mistake : found) {
     const bool suites = mistake.setting == "tls13_ciphers";
-    mistakes.push_back({side + (suites ? "" : "tls_") + mistake.setting, mistake.text});
+    mistakes.push_back({prefix.substr(0, suites ? prefix.find('_') + 1 : prefix.size()) + mistake.setting, std::move(mistake.text)});
   }
   return built;
 }
@@ -66,29 +65,50 @@ bool same(const ContextPtr& left, const ContextPtr& right) {
   return left->fingerprint() == right->fingerprint();
 }
 
+// At the line of its setting; a warning where `warning` says what comes of it.
+void add(Loaded& loaded, const TlsMistake& mistake, const std::string& warning) {
+  const auto place = loaded.places.find(mistake.setting);
+  const bool known = place != loaded.places.end();
+  loaded.mistakes.push_back({known ? place->second.first : loaded.draft->path, known ? place->second.second : 0,
+                             mistake.setting + ": " + mistake.text + warning, !warning.empty()});
+}
+
+// What would be wrong with a side if it were switched on. Of what it would need besides, nothing is said.
+void look_at_sleeping(Loaded& loaded, TlsRole role, TlsSettings settings, const std::string& prefix) {
+  if (settings.enabled) return;
+  settings.enabled = true;
+  TlsMistakes mistakes;
+  (void)build_side(role, settings, prefix, mistakes);
+  for (const TlsMistake& mistake : mistakes) {
+    if (loaded.places.contains(mistake.setting)) add(loaded, mistake, " (not in force: " + prefix + "sslmode = disable)");
+  }
+}
+
 }  // namespace
 
-TlsContexts build_tls(const Globals& globals, std::vector<TlsMistake>& mistakes) {
-  return {build_side(TlsRole::server, client_side(globals), mistakes),
-          build_side(TlsRole::client, server_side(globals), mistakes)};
+TlsContexts build_tls(const Globals& globals, TlsMistakes& mistakes) {
+  return {build_side(TlsRole::server, client_side(globals), "client_tls_", mistakes),
+          build_side(TlsRole::client, server_side(globals), "server_tls_", mistakes)};
 }
 
 void check_tls(Loaded& loaded) {
   if (!loaded.draft) return;
-  std::vector<TlsMistake> mistakes;
-  (void)build_tls(loaded.draft->globals, mistakes);
-  for (const TlsMistake& mistake : mistakes) {
-    const auto place = loaded.places.find(mistake.setting);
-    const bool known = place != loaded.places.end();
-    loaded.mistakes.push_back({known ? place->second.first : loaded.draft->path,
-                               known ? place->second.second : 0,
-                               mistake.setting + ": " + mistake.text});
-  }
+  const Globals& globals = loaded.draft->globals;
+  TlsMistakes mistakes;
+  (void)build_tls(globals, mistakes);
+  for (const TlsMistake& mistake : mistakes) add(loaded, mistake, "");
   if (!mistakes.empty()) loaded.config.reset();
+  look_at_sleeping(loaded, TlsRole::server, client_side(globals), "client_tls_");
+  look_at_sleeping(loaded, TlsRole::client, server_side(globals), "server_tls_");
+  const std::string &cert = globals.metrics_tls_cert_file, &key = globals.metrics_tls_key_file;
+  if (cert.empty() || key.empty()) return;
+  TlsMistakes of_metrics;
+  (void)build_side(TlsRole::server, {.enabled = true, .cert_file = cert, .key_file = key}, "metrics_tls_", of_metrics);
+  for (const TlsMistake& mistake : of_metrics) add(loaded, mistake, ": nothing will listen on metrics_listen");
 }
 
 TlsContexts renew_tls(const TlsContexts& in_force, const Globals& old, Globals& fresh,
-                      Changes& changes, std::vector<TlsMistake>& mistakes) {
+                      Changes& changes, TlsMistakes& mistakes) {
   TlsContexts built = build_tls(fresh, mistakes);
   for (const TlsMistake& mistake : mistakes) {
     const bool of_clients = mistake.setting.starts_with("client_");

@@ -14,16 +14,17 @@ namespace pgweir {
 
 // Reads the files that `globals` name; a side that is switched off is null. The setting of a
 // mistake bears its whole name, and its side is null.
-TlsContexts build_tls(const Globals& globals, std::vector<TlsMistake>& mistakes);
+TlsContexts build_tls(const Globals& globals, TlsMistakes& mistakes);
 
-// For --check: adds what is wrong with the files, at the lines of the settings.
+// For --check: adds what is wrong with the files, at the lines of the settings; as warnings where the process starts
+// nevertheless: those of a side that is switched off, and of /metrics.
 void check_tls(Loaded& loaded);
 
 // The contexts of `fresh`, which replaces `old`. A side that cannot be built keeps its context and
 // its settings, which are put back in `fresh`; the others are renewed where settings or files have
 // changed. Says in `changes` whether servers have to be connected anew.
 TlsContexts renew_tls(const TlsContexts& in_force, const Globals& old, Globals& fresh,
-                      Changes& changes, std::vector<TlsMistake>& mistakes);
+                      Changes& changes, TlsMistakes& mistakes);
 
 // Tells when the files that the settings name have changed, by looking at them now and then. Not thread-safe.
 class TlsFiles {

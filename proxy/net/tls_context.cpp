@@ -123,21 +123,23 @@ TlsContext::~TlsContext() {
 }
 
 std::shared_ptr<const TlsContext> TlsContext::build(TlsRole role, const TlsSettings& settings,
-                                                    TlsMistake& mistake) {
+                                                    TlsMistakes& mistakes) {
   ERR_clear_error();
   std::shared_ptr<TlsContext> built(new TlsContext(role));
-  if (!built->set_protocols(settings, mistake) || !built->set_ciphers(settings, mistake) ||
-      !built->set_curve(settings, mistake) || !built->load_own(settings, mistake) ||
-      !built->load_ca(settings, mistake)) {
-    return nullptr;
-  }
+  const std::size_t known = mistakes.size();
+  built->set_protocols(settings, mistakes);
+  built->set_ciphers(settings, mistakes);
+  built->set_curve(settings, mistakes);
+  built->load_own(settings, mistakes);
+  built->load_ca(settings, mistakes);
+  if (mistakes.size() > known) return nullptr;
   built->verifies_name_ = settings.verify == TlsVerify::chain_and_name;
   built->fingerprint_ = fingerprint_of(settings);
   return built;
 }
 
 // Words between commas, colons or blanks; `!` before one takes it away again.
-bool TlsContext::set_protocols(const TlsSettings& settings, TlsMistake& mistake) {
+void TlsContext::set_protocols(const TlsSettings& settings, TlsMistakes& mistakes) {
   std::uint64_t wanted = 0;
   const std::string text = lower(settings.protocols.empty() ? "secure" : settings.protocols);
   for (std::size_t at = 0; at < text.size();) {
@@ -149,90 +151,81 @@ bool TlsContext::set_protocols(const TlsSettings& settings, TlsMistake& mistake)
     if (off) word.remove_prefix(1);
     const std::uint64_t named = versions_named(word);
     if (named == 0) {
-      mistake = {"protocols", "unknown TLS protocol \"" + std::string(word) +
-                                  "\" (known: tlsv1.0, tlsv1.1, tlsv1.2, tlsv1.3, all, secure)"};
-      return false;
+      mistakes.push_back({"protocols", "unknown TLS protocol \"" + std::string(word) +
+                                           "\" (known: tlsv1.0, tlsv1.1, tlsv1.2, tlsv1.3, all, secure)"});
+      return;
     }
     if (off && wanted == 0) wanted = tlsv1;
     wanted = off ? wanted & ~named : wanted | named;
   }
   if (wanted == 0) {
-    mistake = {"protocols", "no TLS protocol is left to speak"};
-    return false;
+    mistakes.push_back({"protocols", "no TLS protocol is left to speak"});
+    return;
   }
   SSL_CTX_set_min_proto_version(context_, TLS1_VERSION);
   SSL_CTX_set_options(context_, tlsv1 & ~wanted);
-  return true;
 }
 
-bool TlsContext::set_ciphers(const TlsSettings& settings, TlsMistake& mistake) {
+void TlsContext::set_ciphers(const TlsSettings& settings, TlsMistakes& mistakes) {
   const std::string word = lower(settings.ciphers);
   std::string list = is_system_choice(word) ? "" : word == "all" ? "ALL" : settings.ciphers;
   if (role_ == TlsRole::server && settings.ecdhcurve == "none") {
     list = (list.empty() ? "DEFAULT" : list) + ":!kECDHE";
   }
   if (!list.empty() && SSL_CTX_set_cipher_list(context_, list.c_str()) != 1) {
-    mistake = {"ciphers", "no usable cipher in \"" + settings.ciphers + "\": " + take_tls_error()};
-    return false;
+    mistakes.push_back({"ciphers", "no usable cipher in \"" + settings.ciphers + "\": " + take_tls_error()});
   }
   const std::string suites = settings.tls13_ciphers.value_or("");
   if (!suites.empty() && SSL_CTX_set_ciphersuites(context_, suites.c_str()) != 1) {
-    mistake = {"tls13_ciphers",
-               "no usable TLS 1.3 cipher suite in \"" + suites + "\": " + take_tls_error()};
-    return false;
+    mistakes.push_back({"tls13_ciphers", "no usable TLS 1.3 cipher suite in \"" + suites + "\": " + take_tls_error()});
   }
-  return true;
 }
 
 // `auto` is OpenSSL's own list, X25519 and P-256 first; for finite fields, groups as strong as the
 // certificate. TLS 1.3 has no way to do without a group.
-bool TlsContext::set_curve(const TlsSettings& settings, TlsMistake& mistake) {
-  if (role_ != TlsRole::server) return true;
+void TlsContext::set_curve(const TlsSettings& settings, TlsMistakes& mistakes) {
+  if (role_ != TlsRole::server) return;
   const std::string dhe = lower(settings.dheparams);
   if (dhe != "none" && dhe != "auto" && dhe != "legacy" && !dhe.empty()) {
-    mistake = {"dheparams", "must be none, auto or legacy, not \"" + settings.dheparams + "\""};
-    return false;
+    mistakes.push_back({"dheparams", "must be none, auto or legacy, not \"" + settings.dheparams + "\""});
   }
   SSL_CTX_set_dh_auto(context_, dhe == "none" ? 0 : 1);
   const std::string curve = lower(settings.ecdhcurve);
-  if (curve.empty() || curve == "auto" || curve == "none") return true;
-  if (SSL_CTX_set1_groups_list(context_, settings.ecdhcurve.c_str()) == 1) return true;
-  mistake = {"ecdhcurve", "unknown curve \"" + settings.ecdhcurve + "\""};
-  return false;
+  if (curve.empty() || curve == "auto" || curve == "none") return;
+  if (SSL_CTX_set1_groups_list(context_, settings.ecdhcurve.c_str()) == 1) return;
+  mistakes.push_back({"ecdhcurve", "unknown curve \"" + settings.ecdhcurve + "\""});
+  ERR_clear_error();
 }
 
-bool TlsContext::load_own(const TlsSettings& settings, TlsMistake& mistake) {
+void TlsContext::load_own(const TlsSettings& settings, TlsMistakes& mistakes) {
   const std::string &cert = settings.cert_file, &key = settings.key_file;
-  if (cert.empty() && key.empty() && role_ == TlsRole::client) return true;
+  if (cert.empty() && key.empty() && role_ == TlsRole::client) return;
   if (cert.empty() || key.empty()) {
-    mistake = {cert.empty() ? "cert_file" : "key_file",
-               role_ == TlsRole::server
-                   ? "To allow TLS connections from clients, client_tls_key_file and "
-                     "client_tls_cert_file must be set."
-                   : "server_tls_key_file and server_tls_cert_file must be set together"};
-    return false;
+    mistakes.push_back({cert.empty() ? "cert_file" : "key_file",
+                        role_ == TlsRole::server
+                            ? "To allow TLS connections from clients, client_tls_key_file and "
+                              "client_tls_cert_file must be set."
+                            : "server_tls_key_file and server_tls_cert_file must be set together"});
   }
-  if (SSL_CTX_use_certificate_chain_file(context_, cert.c_str()) != 1) {
-    mistake = {"cert_file", cannot("a certificate", cert)};
-    return false;
+  if (!cert.empty() && SSL_CTX_use_certificate_chain_file(context_, cert.c_str()) != 1) {
+    mistakes.push_back({"cert_file", cannot("a certificate", cert)});
   }
   // Without a terminal, a key with a pass phrase must fail instead of asking.
   SSL_CTX_set_default_passwd_cb(context_, [](char*, int, int, void*) { return 0; });
-  if (SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) == 1) return true;
+  if (key.empty() || SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) == 1) return;
   const bool of_another = ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_X509;
-  mistake = {"key_file",
-             of_another ? "\"" + key + "\" is not the key of the certificate in \"" + cert + "\""
-                        : cannot("a private key", key)};
-  return false;
+  mistakes.push_back({"key_file", of_another ? "\"" + key + "\" is not the key of the certificate in \"" + cert + "\""
+                                             : cannot("a private key", key)});
+  ERR_clear_error();
 }
 
-bool TlsContext::load_ca(const TlsSettings& settings, TlsMistake& mistake) {
+void TlsContext::load_ca(const TlsSettings& settings, TlsMistakes& mistakes) {
   const std::string& ca = settings.ca_file;
   const bool verify = settings.verify != TlsVerify::nothing;
   if (!ca.empty()) {
     if (SSL_CTX_load_verify_locations(context_, ca.c_str(), nullptr) != 1) {
-      mistake = {"ca_file", cannot("CA certificates", ca)};
-      return false;
+      mistakes.push_back({"ca_file", cannot("CA certificates", ca)});
+      return;
     }
     if (role_ == TlsRole::server && verify) {
       SSL_CTX_set_client_CA_list(context_, SSL_load_client_CA_file(ca.c_str()));
@@ -244,7 +237,6 @@ bool TlsContext::load_ca(const TlsSettings& settings, TlsMistake& mistake) {
   if (verify) mode = SSL_VERIFY_PEER;
   if (verify && role_ == TlsRole::server) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
   SSL_CTX_set_verify(context_, mode, nullptr);
-  return true;
 }
 
 }  // namespace pgweir

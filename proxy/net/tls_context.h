@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proxy/session/ports.h"
 
@@ -34,6 +35,7 @@ struct TlsSettings {
 struct TlsMistake {
   std::string setting, text;
 };
+using TlsMistakes = std::vector<TlsMistake>;
 
 // Immutable once built; shared by all workers and by every connection that began with it, so that
 // a handshake under way ends with the files it began with.
@@ -42,10 +44,10 @@ class TlsContext {
   ~TlsContext();
   TlsContext(const TlsContext&) = delete;
 
-  // Reads the files. Null with `mistake` filled in when something is wrong. `settings.enabled` is
-  // not looked at.
+  // Reads the files. Null when something is wrong; all that is stands in `mistakes` then, behind what
+  // was there. `settings.enabled` is not looked at.
   static std::shared_ptr<const TlsContext> build(TlsRole role, const TlsSettings& settings,
-                                                 TlsMistake& mistake);
+                                                 TlsMistakes& mistakes);
 
   ssl_ctx_st* raw() const { return context_; }
   TlsRole role() const { return role_; }
@@ -55,11 +57,11 @@ class TlsContext {
 
  private:
   explicit TlsContext(TlsRole role);
-  bool set_protocols(const TlsSettings& settings, TlsMistake& mistake);
-  bool set_ciphers(const TlsSettings& settings, TlsMistake& mistake);
-  bool set_curve(const TlsSettings& settings, TlsMistake& mistake);
-  bool load_own(const TlsSettings& settings, TlsMistake& mistake);
-  bool load_ca(const TlsSettings& settings, TlsMistake& mistake);
+  void set_protocols(const TlsSettings& settings, TlsMistakes& mistakes);
+  void set_ciphers(const TlsSettings& settings, TlsMistakes& mistakes);
+  void set_curve(const TlsSettings& settings, TlsMistakes& mistakes);
+  void load_own(const TlsSettings& settings, TlsMistakes& mistakes);
+  void load_ca(const TlsSettings& settings, TlsMistakes& mistakes);
 
   ssl_ctx_st* context_;
   const TlsRole role_;

@@ -44,12 +44,12 @@ struct Certificate {
   }
 
   TlsContexts contexts(TlsVerify verify = TlsVerify::nothing) const {
-    TlsMistake mistake;
+    TlsMistakes mistakes;
     TlsSettings own{.enabled = true, .cert_file = cert, .key_file = key};
     TlsSettings theirs{.enabled = true, .verify = verify, .ca_file = cert};
-    TlsContexts both{TlsContext::build(TlsRole::server, own, mistake),
-                     TlsContext::build(TlsRole::client, theirs, mistake)};
-    CHECK(mistake.text == "");
+    TlsContexts both{TlsContext::build(TlsRole::server, own, mistakes),
+                     TlsContext::build(TlsRole::client, theirs, mistakes)};
+    CHECK(mistakes.empty());
     return both;
   }
 };
@@ -260,13 +260,33 @@ TEST_CASE("no garbage in a handshake does more than end it") {
 
 TEST_CASE("equal settings and files have equal fingerprints, and others do not") {
   const Certificate one, other;
-  TlsMistake mistake;
+  TlsMistakes mistakes;
   const auto print_of = [&](const Certificate& c, const char* ciphers) {
     const TlsSettings settings{
         .enabled = true, .cert_file = c.cert, .key_file = c.key, .ciphers = ciphers};
-    return TlsContext::build(TlsRole::server, settings, mistake)->fingerprint();
+    return TlsContext::build(TlsRole::server, settings, mistakes)->fingerprint();
   };
   CHECK(print_of(one, "default") == print_of(one, "default"));
   CHECK(print_of(one, "default") != print_of(one, "HIGH"));
   CHECK(print_of(one, "default") != print_of(other, "default"));
+}
+
+TEST_CASE("all that is wrong with a side's settings is told at once") {
+  const Certificate one, other;
+  TlsMistakes mistakes;
+  const auto wrong = [&](TlsSettings settings) {
+    mistakes.clear();
+    CHECK(TlsContext::build(TlsRole::server, settings, mistakes) == nullptr);
+    std::string names;
+    for (const TlsMistake& mistake : mistakes) names += mistake.setting + " ";
+    return names;
+  };
+  CHECK(wrong({.ca_file = "/nowhere", .cert_file = "/nowhere", .key_file = "/nowhere", .protocols = "sslv3", .ciphers = "NONE",
+               .dheparams = "tiny", .ecdhcurve = "flat", .tls13_ciphers = "NONE"}) ==
+        "protocols ciphers tls13_ciphers dheparams ecdhcurve cert_file key_file ca_file ");
+  // A key is looked at also where there is no certificate to compare it with.
+  CHECK(wrong({.cert_file = "/nowhere", .key_file = one.key}) == "cert_file ");
+  CHECK(wrong({.cert_file = one.cert, .key_file = other.key, .ciphers = "NONE"}) == "ciphers key_file ");
+  CHECK(mistakes[1].text == "\"" + other.key + "\" is not the key of the certificate in \"" + one.cert + "\"");
+  CHECK(wrong({.cert_file = one.cert}) == "key_file ");
 }
