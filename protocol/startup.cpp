@@ -48,11 +48,12 @@ StartupPacket parse_bare(WireReader& reader, StartupKind kind) {
   return packet;
 }
 
-// Takes one word off the front of `text`, resolving backslashes.
+// Takes one word off the front of `text`, resolving backslashes; one at the very end stands for nothing.
 std::string take_word(std::string_view& text) {
   std::string word;
   while (!text.empty() && !is_blank(text.front())) {
-    if (text.front() == '\\' && text.size() > 1) text.remove_prefix(1);
+    if (text.front() == '\\') text.remove_prefix(1);
+    if (text.empty()) break;
     word += text.front();
     text.remove_prefix(1);
   }

@@ -58,10 +58,10 @@ StartupWishes read_wishes(const StartupPacket& packet, const TrackedParameters& 
                           bool replicates) {
   StartupWishes wishes;
   Reader reader(wishes, tracked, ignored, replicates);
-  for (const auto& [name, value] : packet.parameters) {
-    reader.read(name, value);
-    if (wishes.bad_options) break;
-  }
+  // As PostgreSQL does: the last `options` count, and what stands beside them has the last word.
+  if (const auto options = packet.parameter("options")) reader.read("options", *options);
+  for (const auto& [name, value] : packet.parameters)
+    if (name != "options") reader.read(name, value);
   return wishes;
 }
 

@@ -21,7 +21,7 @@ struct StartupWishes {
   // Of a replication connection: what its own server is asked for as it stands, and judges.
   std::vector<std::pair<std::string, std::string>> passed_on;
   bool impossible = false;         // one of them no server could be given
-  bool bad_options = false;        // `options` is not understood; what stands behind it has not been read
+  bool bad_options = false;        // `options` is not understood
 };
 
 // `ignored`: ignore_startup_parameters. Where it names `options`, nothing in these is refused.

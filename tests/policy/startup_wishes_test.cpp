@@ -32,7 +32,7 @@ TEST_CASE("who it is, what every client has, and what is its own are told apart"
   CHECK(tracked_value(wishes, "TimeZone") == "UTC");
   REQUIRE(wishes.settings);
   CHECK(*wishes.settings == SessionSettings{{"search_path", "x"}, {"work_mem", "7MB"}});
-  CHECK(wishes.unsupported == "unsupported startup parameter: Work_Mem");
+  CHECK(wishes.unsupported == "unsupported startup parameter in options: search_path");
   CHECK_FALSE(wishes.impossible);
   CHECK_FALSE(wishes.bad_options);
 }
@@ -45,10 +45,19 @@ TEST_CASE("what is ignored is no wish, in any case of its letters") {
   CHECK_FALSE(wishes.bad_options);
 }
 
-TEST_CASE("options that are not understood end the reading") {
+TEST_CASE("options that are not understood are told, and who asked for them") {
   const StartupWishes wishes = wishes_of({{"options", "-x"}, {"user", "u"}});
   CHECK(wishes.bad_options);
-  CHECK(wishes.user.empty());
+  CHECK(wishes.user == "u");
+}
+
+TEST_CASE("what stands beside the options has the last word, wherever it stands; of several options the last count") {
+  const StartupWishes wishes = wishes_of({{"timezone", "UTC"}, {"work_mem", "7MB"}, {"options", "-c work_mem=1MB -c app.lost=1"},
+                                          {"options", "-c timezone=Asia/Tokyo -c work_mem=8MB -c datestyle=SQL"}});
+  CHECK(tracked_value(wishes, "TimeZone") == "UTC");
+  CHECK(tracked_value(wishes, "DateStyle") == "SQL");
+  REQUIRE(wishes.settings);
+  CHECK(*wishes.settings == SessionSettings{{"work_mem", "7MB"}});
 }
 
 TEST_CASE("of a replication connection its own server judges what is not reported to everybody") {

@@ -188,7 +188,7 @@ TEST_CASE("options are read as PostgreSQL reads them, and only -c and --name") {
       {"-c a=", Settings{{"a", ""}}},
       {"-c a=b=c", Settings{{"a", "b=c"}}},
       {"-c a=b\\ c\\\\d", Settings{{"a", "b c\\d"}}},
-      {"-c a=b\\", Settings{{"a", "b\\"}}},
+      {"-c a=b\\", Settings{{"a", "b"}}},
       {"-c search_path=x,\\ y\t-c t=1", Settings{{"search_path", "x, y"}, {"t", "1"}}},
       {"-c a", std::nullopt},
       {"-c", std::nullopt},
