@@ -4,6 +4,11 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# What this project owes a test each: holes and bugs that other poolers had (CVEs, cancel, pause and reload, login and
+# parser), and what newcomers get wrong. A test bears its number in its name or docstring.
+CVES = ["2026-6664", "2026-6665", "2026-6666", "2026-6667", "2025-12819", "2025-2291", "2021-3935", "2015-6817", "2012-4575", "2024-45624"]
+OWED = {*CVES, *(f"T{number}" for number in [*range(33, 40), *range(51, 69), 73])}
+NEWCOMERS = [f"h{number}" for number in range(1, 16)]
 VERDICTS = {"served", "better", "different", "not yet", "ours"}
 
 
@@ -28,6 +33,25 @@ def all_tests():
     for path in ROOT.glob("tests/**/*_test.cpp"):
         for name in re.findall(r'TEST_CASE\w*\(\s*"([^"]*)"', path.read_text()):
             found.add(f"{path.name}::{name}")
+    return found
+
+
+def numbers_of(name, docstring=""):
+    """Those that a test's name or docstring bears: {"T38", "2021-3935"}."""
+    text = f"{name} {docstring}"
+    found = {f"T{number}" for number in re.findall(r"(?<![A-Za-z0-9])T(\d+)(?!\d)", text)}
+    return found | {"-".join(parts) for parts in re.findall(r"cve[-_](\d+)[-_](\d+)", text, re.I)}
+
+
+def numbers_borne():
+    found = set()
+    for path in ROOT.glob("tests/**/*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_"):
+                found |= numbers_of(node.name, ast.get_docstring(node) or "")
+    for path in ROOT.glob("tests/**/*_test.cpp"):
+        for name in re.findall(r'TEST_CASE\w*\(\s*"([^"]*)"', path.read_text()):
+            found |= numbers_of(name)
     return found
 
 
@@ -85,6 +109,7 @@ def test_every_auth_type_has_a_row():
 
 
 def test_every_row_of_what_newcomers_get_wrong_has_a_test_that_bears_its_number():
+    assert [what.split()[0] for where, what, _, _ in the_rows() if where == "What newcomers get wrong"] == NEWCOMERS
     texts = "\n".join(path.read_text() for path in (ROOT / "tests/integration").glob("test_*.py"))
     for _, what, _, named in [row for row in the_rows() if row[0] == "What newcomers get wrong"]:
         number = what.split()[0]
@@ -93,9 +118,15 @@ def test_every_row_of_what_newcomers_get_wrong_has_a_test_that_bears_its_number(
             assert re.search(rf'"""{number}\b', body), (number, name)
 
 
+def test_every_number_that_is_owed_is_borne_by_a_test():
+    assert sorted(OWED - numbers_borne()) == []
+
+
 def test_each_rule_can_fail():
     found = rows("## A\n| What | Verdict | How | Proven by |\n|---|---|---|---|\n| `x` | served | | `a.py::b` |\n| `y` | served | | |\n")
     assert [row[1] for row in found] == ["`x`", "`y`"]
     assert without_a_test(found, {"a.py::b"}) == [("`y`", [])]
     assert without_a_test(found[:1], set()) == [("`x`", ["a.py::b"])]
     assert missing("A", ["x", "z"], found) == ["z"]
+    assert numbers_of("test_T62_T64_and_cve_2012_4575", "h2, T7: CVE-2021-3935") == {"T62", "T64", "T7", "2012-4575", "2021-3935"}
+    assert numbers_of("test_XT51_of_CVE-no-number") == set()

@@ -309,6 +309,7 @@ def test_the_database_defaults_to_the_users_name(pooler):
 @pytest.mark.parametrize("first", [query("select 1"), msg("p", z("secret")), msg("X"), b"GET / HTTP/1.1\r\n\r\n",
                                    struct.pack("!II", 16, CANCEL_REQUEST) + b"12345678"])
 def test_anything_but_a_startup_packet_first_is_turned_away(pooler, first):
+    """PgBouncer 1.5.5: a password before the StartupMessage met no user and crashed it."""
     p = pooler()
     with Conn(p.address, timeout=3) as conn:
         conn.send(first)

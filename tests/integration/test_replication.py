@@ -143,6 +143,7 @@ def test_a_subscription_follows_through_the_pool(pool, primary):
 
 
 def test_its_server_is_its_own_and_never_another_clients(pool):
+    """h14."""
     p = pool(default_pool_size=2)
     with p.wire() as other:
         pids = {other.value("select pg_backend_pid()")}
@@ -158,6 +159,7 @@ def test_its_server_is_its_own_and_never_another_clients(pool):
 
 
 def test_an_idle_server_makes_room_for_it_and_a_busy_one_does_not(pool):
+    """h14."""
     p = pool(default_pool_size=1, client_login_timeout=30)
     with p.wire() as other:
         first = other.value("select pg_backend_pid()")
@@ -177,6 +179,7 @@ def test_an_idle_server_makes_room_for_it_and_a_busy_one_does_not(pool):
 
 
 def test_startup_parameters_and_options_go_to_its_server_whole(pool):
+    """h14."""
     p = pool()
     with replication(p, application_name="walker", options="-c work_mem=9MB -c statement_timeout=1234", extra_float_digits="2",
                      DateStyle="German") as conn:
@@ -202,6 +205,7 @@ def test_nonsense_as_replication_is_refused(pool):
 
 
 def test_a_login_that_the_server_refuses_concerns_that_client_only(pool, primary):
+    """h14."""
     p = pool(default_pool_size=1)
     with p.wire("p0", "alice") as other:
         with pytest.raises(PgError, match="must be superuser or replication role to start walsender"):
@@ -261,6 +265,7 @@ def test_pause_waits_and_a_client_that_comes_then_is_served_after_resume(pool):
 
 
 def test_hba_rules_for_replication_meet_physical_connections_only(pooler, primary):
+    """h14."""
     p = pooler(primary, databases={"p0": "", "replication": "dbname=postgres"}, pool_mode="transaction",
                hba="host replication bouncer 127.0.0.1/32 trust\nhost p0 alice 127.0.0.1/32 trust\nhost p0 bouncer 127.0.0.1/32 reject\n"
                    "local all all trust\nhost pgbouncer all 127.0.0.1/32 trust\n")
