@@ -1,6 +1,8 @@
 // Prepared statements of clients that share servers: each request is passed on, renamed, answered by us, or preceded
 // by what its server lacks. The rule: wherever PostgreSQL would refuse, PostgreSQL is made to refuse, so that the
 // error comes at its place and the transaction fails with it.
+#include <algorithm>
+
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
 #include "proxy/policy/prepared/sql_verb.h"
@@ -159,10 +161,12 @@ Worker::Verdict Worker::judge_parse(ClientSession& client, const Piece& piece, R
 // What makes the statement the same as another: its text but for what changes with each request, and its types. Valid
 // until the next call.
 Bytes Worker::identity_of(const ParseView& view) {
-  const std::string_view kept = policy::without_trace_comment(view.sql);
-  if (kept.size() == view.sql.size()) return view.identity;
-  const auto text = as_bytes(kept);
+  const policy::WithoutTrace kept = policy::without_trace_comments(view.sql);
+  if (kept.end == view.sql.size() && kept.blank_end == 0) return view.identity;
+  const auto text = as_bytes(view.sql.substr(0, kept.end));
   identity_.assign(text.begin(), text.end());
+  std::fill(identity_.begin() + static_cast<std::ptrdiff_t>(kept.blank_begin),
+            identity_.begin() + static_cast<std::ptrdiff_t>(kept.blank_end), std::byte{' '});
   append(identity_, view.identity.subspan(view.sql.size()));
   return identity_;
 }
@@ -193,6 +197,7 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
       if (bind_verb(client, piece, *view, StatementRef(unnamed), run, verdict)) return verdict;
     }
     if (unnamed && unnamed->shared) {
+      if (in_doubt(server) || server.assumptions.unnamed_unsettled()) return stall(client, run);
       const StatementRef shared = unnamed;
       if (!bind_to(client, piece, *view, shared, run)) return Verdict::end;
       note_bind_text(server, piece, *view, {}, shared->text->sql());
@@ -250,6 +255,7 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
       if (describe_verb(client, unnamed, run, verdict)) return verdict;
     }
     if (const StatementRef unnamed = client.statements.unnamed; unnamed && unnamed->shared) {
+      if (in_doubt(server) || server.assumptions.unnamed_unsettled()) return stall(client, run);
       return describe_as(client, unnamed, {}, run);
     }
     if (!server.statements.unnamed_is_the_clients) {

@@ -91,7 +91,9 @@ void Worker::on_marked_failed(ServerConnection& server, const ReportView& report
   const std::string_view name = !next.empty() ? next
                                 : name_at > 0 ? std::string_view(server.names_in_flight.c_str() + name_at - 1)
                                 : statement ? server.client->statements.name_of(*statement) : std::string_view{};
-  if (!name.empty()) renames_ = {{id, std::string(name)}};
+  // A shared unnamed statement was called by no name at all, which is said as "".
+  const bool unnamed = next.empty() && name_at > 0;
+  if (!name.empty() || unnamed) renames_ = {{id, std::string(name)}};
 }
 
 // Says the batch that has just failed once more. False: the client has heard of it, or of what comes behind it.

@@ -40,12 +40,14 @@ Worker::Verdict Worker::share_unnamed(ClientSession& client, const Piece& piece,
   if (!server.talk.earlier_is_answered() || server.talk.transaction() == TxStatus::failed) {
     return parse_unnamed(client, piece, std::move(statement), false);
   }
+  if (in_doubt(server)) return stall(client, run);
   const auto* there = server.statements.find(*statement);
   const bool nothing_said = there && !there->stale();
   if (!prepare(client, statement, run)) return Verdict::end;
   statement_counters_.shared_parses += nothing_said;
   Assumption assumption;
   assumption.what = What::unnamed;
+  assumption.statement = statement;
   assumption.unnamed_was_the_clients = std::exchange(server.statements.unnamed_is_the_clients, false);
   assumption.before = std::exchange(client.statements.unnamed, std::move(statement));
   server.talk.owe_fake('1', true);

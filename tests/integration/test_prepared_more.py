@@ -57,6 +57,19 @@ def test_T70_execute_and_deallocate_in_sql_reach_what_was_prepared_by_message(tw
         prepare(a, "My s", "select 'anew'")
 
 
+def test_T70_explaining_a_deallocate_all_takes_nothing_away(one_server):
+    with one_server.wire() as a:
+        prepare(a, "gone", "deallocate all")
+        assert tags(a.ask("explain (costs off) execute gone; explain (costs off) execute gone")) == "TDCTDCZ"
+        assert codes(a.ask("execute gone; execute gone")) == ["26000"]
+
+
+@pytest.mark.parametrize("name", ['U&"d\\0061ta"', 'u&"d!0061ta" uescape \'!\''])
+def test_a_name_in_unicode_escapes_is_as_its_server_reads_it(one_server, name):
+    with one_server.wire() as a:
+        assert tags(a.ask(f"prepare {name} as select 1; execute data; deallocate {name}")) == "CTDCCZ"
+
+
 def test_T32_sql_prepare_and_execute_through_parse_in_one_transaction(one_server):
     with one_server.wire() as a:
         a.ask("begin")

@@ -147,6 +147,37 @@ def test_errors_of_shared_unnamed_statements_are_postgres_own(sharing):
             assert tags(a.send(extended("rollback")).until()) == "12nCZ"
 
 
+def test_errors_about_a_shared_unnamed_statement_call_it_as_postgres_does(sharing, cluster):
+    said = parse("", "select $1::int") + bind() + SYNC
+    with sharing.wire() as a, cluster.wire("p0") as direct:
+        expected = errors(direct.send(said).until())
+        assert all(errors(a.send(said).until()) == expected for _ in range(3))
+
+
+def test_a_failed_parse_of_a_shared_text_leaves_no_unnamed_statement(sharing):
+    with sharing.wire() as a:
+        for _ in range(3):
+            a.send(parse("", "select 'old'"), SYNC).until()
+            assert codes(a.send(parse("", "selec"), SYNC).until()) == ["42601"]
+            assert codes(a.send(bind(), execute(), SYNC).until()) == ["26000"]
+            a.send(parse("", "select 'old'"), SYNC).until()
+            assert codes(a.send(parse("", "select 1/0 from nowhere"), bind(), SYNC).until()) == ["42P01"]
+            assert codes(a.send(describe("S", ""), SYNC).until()) == ["26000"]
+
+
+def test_a_shared_text_waits_for_what_an_earlier_batch_makes_of_it(pooler):
+    """The batch before it, unanswered as yet, makes room by closing the text's statement, fails, and has closed nothing."""
+    p = pooler(pool_mode="transaction", default_pool_size=1, share_unnamed_statements=1, max_prepared_statements=2)
+    with p.wire() as a:
+        for turn in range(3):
+            prepare(a, f"c{turn}", "select 6/$1::int")
+            prepare(a, f"b{turn}", "select 'b'")
+            a.send(bind("", "nowhere"), parse("s", "select 1"), SYNC, extended("select 6/$1::int", (2,)), bind("", "", (3,)), execute(), SYNC)
+            assert codes(a.until()) == ["26000"]
+            assert rows(a.until()) == [["3"]]
+            assert rows(a.until()) == [["2"]]
+
+
 def test_a_shared_unnamed_statement_is_repeated_after_ddl(sharing, changing):
     with sharing.wire() as a:
         for _ in range(3):
@@ -154,6 +185,22 @@ def test_a_shared_unnamed_statement_is_repeated_after_ddl(sharing, changing):
         changing()
         reply = a.send(extended("select * from t_changing")).until()
         assert tags(reply) == "12TDCZ" and rows(reply) == [["1", "x"]]
+
+
+@pytest.mark.parametrize("name", ["", "s"])
+def test_who_parses_in_the_same_breath_never_hears_of_ddl(sharing, changing, name):
+    with sharing.wire() as a, sharing.wire() as b:
+        for conn in (a, b, a):
+            conn.send(close("S", "s"), parse(name, "select * from t_changing"), bind("", name), execute(), SYNC)
+            assert rows(conn.until()) == [["1"]]
+        changing()
+        reply = a.send(close("S", "s"), parse(name, "select * from t_changing"), bind("", name), execute(), SYNC).until()
+        assert tags(reply) == "312DCZ" and rows(reply) == [["1", "x"]]
+        prepare(b, "kept", "select * from t_changing")
+        assert rows(run(b, "kept")) == [["1", "x"]]
+        changing()
+        reply = b.send(parse("", "select 'another'"), bind("", "kept"), execute(), SYNC).until()
+        assert codes(reply) == ["0A000"], "it may have kept what it was told of its rows"
 
 
 def test_without_the_setting_unnamed_statements_stay_unnamed(one_server):
@@ -165,21 +212,31 @@ def test_without_the_setting_unnamed_statements_stay_unnamed(one_server):
 
 # --- comments
 
-@pytest.mark.parametrize("comment", ["/*traceparent='00-{}-01'*/", " /* action='show',id='{}' */ ; ", "/*application:shop,request_id:{}*/"])
-def test_a_comment_that_changes_with_each_request_does_not_make_another_statement(one_server, comment):
+@pytest.mark.parametrize("text", ["select 'x'/*traceparent='00-{}-01'*/", "select 'x' /* action='show',id='{}' */ ; ",
+                                  "select 'x'/*application:shop,request_id:{}*/", "select 'x' /* trace_id={} */",
+                                  "/*dddbs='shop',traceparent='00-{:02}-01'*/ select 'x'", " /* id={:02} */select 'x' /*span:{}*/"])
+def test_a_comment_that_changes_with_each_request_does_not_make_another_statement(one_server, text):
     with one_server.wire() as a:
         for i in range(20):
-            prepare(a, f"s{i}", "select 'x'" + comment.format(i))
+            prepare(a, f"s{i}", text.format(i, i))
             assert rows(run(a, f"s{i}")) == [["x"]]
         assert len(server_names(a)) == 1
         assert counter(one_server, "texts") == 1
+
+
+def test_a_comment_in_front_leaves_the_positions_of_errors(one_server, cluster):
+    text = "/*traceparent='00-{}-01'*/ select 'ä', nowhere"
+    with one_server.wire() as a, cluster.wire("p0") as direct:
+        for i in range(2):
+            said = parse("s", text.format(i)) + SYNC
+            assert errors(a.send(said).until())[0]["P"] == errors(direct.send(said).until())[0]["P"] == "39"
 
 
 @pytest.mark.parametrize("pair", [
     ("select 1 /*+ Set(a:1) */", "select 1 /*+ Set(a:2) */"), ("select 1 /* one */", "select 1 /* two */"),
     ("select '1 /*a:1*/'", "select '1 /*a:2*/'"), ("select $$ /*a:1*/$$", "select $$ /*a:2*/$$"), ("select 1 --/*a:1*/", "select 1 --/*a:2*/"),
     ("select 'a\\' /*a:1*/", "select 'a\\' /*a:2*/"), ('select 1 as "/*a:1*/"', 'select 1 as "/*a:2*/"'),
-    ("select /*a:1*/ 1", "select /*a:2*/ 1"), ("select 1 /*a:1*/ + 1 /*b:1*/", "select 1 /*a:2*/ + 1 /*b:1*/")])
+    ("select /*a:1*/ 1", "select /*a:2*/ 1"), ("/*a:1*/ /*+ Set(b:1) */ select 1", "/*a:2*/ /*+ Set(b:1) */ select 1"), ("select 1 /*a:1*/ + 1 /*b:1*/", "select 1 /*a:2*/ + 1 /*b:1*/")])
 def test_what_may_mean_something_makes_another_statement(one_server, pair):
     with one_server.wire() as a:
         for i, text in enumerate(pair):

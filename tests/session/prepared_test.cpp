@@ -155,7 +155,7 @@ TEST_CASE("T24: two texts of the same hash are two statements") {
   for (int i = 10000; texts.size() < 2; ++i) {
     const std::string text = colliding(seed, std::to_string(i) + "abc", 45);
     const bool plain = text.find('\0') == std::string::npos && text.find(';') == std::string::npos;
-    if (plain && policy::without_trace_comment(text) == text) texts.push_back(text);
+    if (plain && policy::without_trace_comments(text).end == text.size()) texts.push_back(text);
   }
   const auto hash = [&](const std::string& text) { return policy::StatementStore::hash_of(as_bytes(text + std::string(3, '\0')), seed); };
   REQUIRE(texts[0] != texts[1]);

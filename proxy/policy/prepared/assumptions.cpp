@@ -47,6 +47,15 @@ void Assumptions::take_back(unsigned count, bool first_failed, ClientStatements&
     strangers_replaced_ -= replaces_strangers(log_[head_]);
     log_[head_].unnamed_was_the_clients = true;
   }
+  // So does one that fails as the Parse of ours which was to stand for it; the server's own was not touched.
+  if (failed && failed->what == What::prepared && end - head_ > 1) {
+    Assumption& next = log_[head_ + 1];
+    if (next.what == What::unnamed && next.statement.get() == failed->statement.get()) {
+      next.before = {};
+      strangers_replaced_ += next.unnamed_was_the_clients;
+      next.unnamed_was_the_clients = false;
+    }
+  }
   const auto later = std::find_if(log_.begin() + static_cast<std::ptrdiff_t>(end), log_.end(),
                                   [](const Assumption& a) { return a.what == What::unnamed; });
   for (std::size_t i = end; i > head_; --i) {

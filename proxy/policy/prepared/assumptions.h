@@ -16,7 +16,7 @@ struct Assumption {
     named,          // the client's name means another statement (or none) than `before`
     prepared,       // the server has been given `statement`
     taken_off,      // the server has been told to close `removed`
-    unnamed,        // the client's unnamed statement is no longer `before`
+    unnamed,        // the client's unnamed statement is no longer `before`; `statement`: it is that one, by a name of ours
     renewed,        // the server's unnamed statement has become the client's
     duplicate,      // the server will refuse this Parse, for `name` is taken
   };
@@ -46,6 +46,8 @@ class Assumptions {
   bool names_in_doubt() const { return names_boundary_ > names_popped_; }
   // An earlier batch that is not answered yet put the client's unnamed statement where there was another's.
   bool unnamed_in_doubt() const { return !unnamed_in_batch_ && strangers_replaced_ > 0; }
+  // What the client's unnamed statement is depends on an earlier batch that is not answered yet.
+  bool unnamed_unsettled() const { return !unnamed_in_batch_ && log_.size() - head_ > names_pushed_ - names_popped_; }
   bool empty() const { return head_ == log_.size(); }
 
   // The next `count` have come true. False: one did that could not. `pool` is the key it happened in.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/policy/prepared/sql_words.h"
+
 namespace pgweir::policy {
 namespace {
 
@@ -29,7 +31,9 @@ class Planner {
       case Verb::execute:
         if (const StatementRef known = meaning_of(verb.name)) {
           use(verb, known);
-          if (known->text->touches_statements) forget_all();    // a DEALLOCATE ALL that came as a message
+          // A DEALLOCATE ALL that came as a message. Behind EXPLAIN it does not run.
+          const bool runs = words::is_word(sql_.substr(verb.begin, 7), "execute");
+          if (runs && known->text->touches_statements) forget_all();
         }
         return;
       case Verb::deallocate:

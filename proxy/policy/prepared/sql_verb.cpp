@@ -51,7 +51,9 @@ SqlVerb read_statement(std::string_view sql, std::size_t begin) {
     if (take_word(sql, at, "execute")) verb = Verb::execute;
   }
   found.end = statement_end(sql, at);
-  if (verb == Verb::other) return found;
+  // A name like U&"d\0061ta" is left to the server that it meets.
+  const bool encoded = at + 2 < sql.size() && lower(sql[at]) == 'u' && sql.substr(at + 1, 2) == "&\"";
+  if (verb == Verb::other || encoded) return found;
   const bool quoted = at < sql.size() && sql[at] == '"';
   found.name_at = at;
   found.name_end = read_name(sql, at, found.name);
