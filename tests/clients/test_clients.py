@@ -31,6 +31,11 @@ def python_has(library):
     return subprocess.run([PYTHON, "-c", f"import {library}"], capture_output=True).returncode == 0
 
 
+def node_has(module):
+    """From npm, or from Debian, whose node looks there."""
+    return have("node") and ((NODE / "node_modules" / module).exists() or Path("/usr/share/nodejs", module).exists())
+
+
 STACKS = {
     "psycopg": ([PYTHON, HERE / "with_psycopg.py"], lambda: python_has("psycopg"), "python3-psycopg"),
     "asyncpg": ([PYTHON, HERE / "with_asyncpg.py"], lambda: python_has("asyncpg"), "python3-asyncpg"),
@@ -38,7 +43,7 @@ STACKS = {
     "pdo": (["php", HERE / "pdo.php"], lambda: have("php") and "pdo_pgsql" in subprocess.run(["php", "-m"], capture_output=True, text=True).stdout,
             "php-cli and php-pgsql"),
     "jdbc": (["java", "-cp", JDBC, HERE / "Jdbc.java"], lambda: have("javac") and JDBC.exists(), "libpostgresql-jdbc-java and a JDK"),
-    "node-pg": (["node", NODE / "node_pg.js"], lambda: have("node") and (NODE / "node_modules/pg").exists(), "pg (npm install in tests/clients/node)"),
+    "node-pg": (["node", NODE / "node_pg.js"], lambda: node_has("pg"), "node-pg, or pg (npm install in tests/clients/node)"),
     "prisma": (["node", PRISMA / "prisma.js"], lambda: have("node") and (PRISMA / "generated").exists(), "Prisma (scripts/install-clients generates its client)"),
 }
 

@@ -8,7 +8,7 @@ import sys
 import threading
 
 import pytest
-from test_clients import HERE, JDBC, NODE, PRISMA, have, ruby_has
+from test_clients import HERE, JDBC, NODE, PRISMA, have, node_has, ruby_has
 
 pytestmark = [pytest.mark.ours, pytest.mark.timeout(120)]
 
@@ -37,8 +37,8 @@ STACKS = {
     "django": ([sys.executable, ISOLATION / "with_django.py"], [], lambda: python_has("django", "psycopg2"), "python3-django python3-psycopg2", 20),
     "active-record": (["ruby", ISOLATION / "with_active_record.rb"], [], lambda: ruby_has("active_record", "pg"), "ruby-activerecord and ruby-pg", 30),
     "jdbc": (["java", "-cp", JDBC, ISOLATION / "WithJdbc.java"], [], lambda: have("javac") and JDBC.exists(), "libpostgresql-jdbc-java and a JDK", 40),
-    "node-pg": (["node", NODE / "isolation_pg.js"], [], lambda: have("node") and (NODE / "node_modules/pg").exists(), "pg (npm install in tests/clients/node)", 60),
-    "knex": (["node", NODE / "isolation_knex.js"], [], lambda: have("node") and (NODE / "node_modules/knex").exists(), "knex (npm install in tests/clients/node)", 40),
+    "node-pg": (["node", NODE / "isolation_pg.js"], [], lambda: node_has("pg"), "pg (npm install in tests/clients/node)", 60),
+    "knex": (["node", NODE / "isolation_knex.js"], [], lambda: node_has("knex"), "knex (npm install in tests/clients/node)", 40),
     "prisma": (["node", PRISMA / "isolation.js"], [], lambda: have("node") and (PRISMA / "generated").exists(), "Prisma (scripts/install-clients generates its client)", 25),
 }
 
