@@ -3,7 +3,7 @@ import random
 import threading
 
 import pytest
-from wire import SYNC, PgError, bind, eventually, execute, extended, msg, parse, query, rows
+from wire import SYNC, PgError, bind, eventually, execute, extended, msg, parse, query
 
 pytestmark = pytest.mark.ours
 
@@ -380,28 +380,3 @@ def test_row_level_security_by_set_config_shows_no_row_of_another_tenant(pooler,
         thread.join()
     assert not wrong, wrong[:3]
     assert len(done) == 2400
-
-
-def test_cve_2024_45624_one_text_of_many_roles_is_answered_to_each_as_its_own(pooler, cluster):
-    """pgpool's cache of results knew no roles. Here texts are shared, also between clients that have set a role."""
-    roles = ["role_45624_a", "role_45624_b"]
-    with cluster.connect("p0") as conn:
-        for role in roles:
-            conn.execute(f"do $$ begin create role {role}; exception when duplicate_object then null; end $$; grant {role} to bouncer")
-        conn.execute("drop table if exists secrets_45624; create table secrets_45624(owner text, secret text);"
-                     "alter table secrets_45624 enable row level security; create policy own on secrets_45624 using (owner = current_user);"
-                     "grant select on secrets_45624 to public")
-        for owner in (*roles, "alice", "bob"):
-            conn.execute("insert into secrets_45624 values (%s, %s)", [owner, f"of {owner}"])
-    p = pooler(pool_mode="transaction", default_pool_size=1, share_unnamed_statements=1)
-    text = "select string_agg(secret, ',') from secrets_45624"
-    clients = {"alice": p.wire(user="alice"), "bob": p.wire(user="bob"), **{role: p.wire() for role in roles}}
-    for role in roles:
-        clients[role].ask(f"set role {role}")
-    for conn in clients.values():
-        conn.send(parse("s", text), SYNC).until()
-    for _ in range(3):
-        for owner, conn in clients.items():
-            named = bind("", "s") + execute() + SYNC
-            for way in (query(text), extended(text), named):
-                assert rows(conn.send(way).until()) == [[f"of {owner}"]]
