@@ -4,6 +4,7 @@ import struct
 import time
 
 import pytest
+from servers import IS_PGBOUNCER
 from wire import SYNC, PgError, bind, describe, execute, extended, msg, parse, query
 
 STAMP = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \w+ \[\d+\] "
@@ -38,7 +39,8 @@ def test_start_tells_where_it_listens(pooler):
     has_line(p, STAMP + r"LOG kernel file descriptor limit: \d+ \(hard: \d+\); max_client_conn: 1000, max expected fd use: \d+$")
     has_line(p, STAMP + rf"LOG listening on 127\.0\.0\.1:{p.port}$")
     has_line(p, STAMP + rf"LOG listening on unix:{p.unix_path}$")
-    has_line(p, STAMP + r"LOG process up: ")
+    ours = r"pgweir [\d.]+ \(PgBouncer 1\.25\.2\), event loop: \w+, workers: \d+, tls: OpenSSL "
+    has_line(p, STAMP + "LOG process up: " + ("PgBouncer " if IS_PGBOUNCER else ours))
 
 
 def test_a_login_and_its_end_are_logged(pooler):

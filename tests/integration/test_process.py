@@ -131,6 +131,8 @@ def test_a_pidfile_of_a_living_process_is_respected_and_a_stale_one_removed(pool
     assert int((p.folder / "pid").read_text()) == p.process.pid
     done = run(binary, p.ini, cwd=p.folder)
     assert done.returncode == 1
+    said = r"pidfile .*exists, another instance running\?"
+    assert re.search(said + ("|unix socket is in use" if servers.IS_PGBOUNCER else ""), done.stderr + p.log())
 
 
 @pytest.mark.ours
@@ -233,6 +235,7 @@ def test_T39_a_cancel_during_a_shutdown_that_waits_for_its_query_blocks_nobody(p
         assert p.wait_exit() == 0
 
 
+@pytest.mark.ours
 def test_sigusr1_pauses_and_sigusr2_resumes(pooler):
     p = pooler(pool_mode="transaction")
     with p.wire() as conn:

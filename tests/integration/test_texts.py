@@ -3,9 +3,9 @@ import signal
 import struct
 
 import pytest
-from fake_server import FakeServer
+from fake_server import AUTHENTICATED, FakeServer, key_data, ready
 from servers import free_port
-from wire import SYNC, Conn, PgError, errors, eventually, msg, query, scram_secret, send_cancel, z
+from wire import GSSENC_REQUEST, SSL_REQUEST, SYNC, Conn, PgError, errors, eventually, msg, query, scram_secret, send_cancel, startup_packet, z
 
 # PgBouncer 1.18 has older words for many of them: SIGTERM ended it at once, `login failed` was not logged.
 pytestmark = pytest.mark.ours
@@ -17,9 +17,9 @@ def refusal(pooler, *arguments, **options):
     return refused.value.fields["M"]
 
 
-def server_pids(cluster, user="bouncer"):
+def terminate(cluster, pid):
     with cluster.connect() as conn:
-        return [row[0] for row in conn.execute("select pid from pg_stat_activity where datname = 'p0' and usename = %s", [user])]
+        conn.execute("select pg_terminate_backend(%s)", [int(pid)])
 
 
 def test_a_login_that_waits_for_a_server_that_is_down_says_so(pooler):
@@ -103,8 +103,7 @@ def test_the_reasons_why_servers_are_closed(pooler, cluster):
         conn.ask("commit")
     p.command("set default_pool_size = 2")
     reason("too many servers in the pool")
-    with cluster.connect() as conn:
-        conn.execute("select pg_terminate_backend(%s)", [server_pids(cluster)[0]])
+    terminate(cluster, conns[0].value("select pg_backend_pid()"))
     reason("idle server got dirty|server conn crashed\\?")
     conns[0].ask("select 1")
     p.command("pause p0")
@@ -177,3 +176,66 @@ def test_the_log_names_the_commands(pooler):
                               ("enable p0", "ENABLE 'p0'"), ("kill p0", "KILL 'p0'"), ("wait_close p0", "WAIT_CLOSE 'p0'"), ("reload", "RELOAD")):
             console.rows(words)
             p.log_has(rf"\] LOG {logged} command issued\n")
+
+
+@pytest.mark.parametrize("code, said", [(SSL_REQUEST, "received unencrypted data after SSL request"),
+                                        (GSSENC_REQUEST, "received unencrypted data after GSSAPI encryption request")])
+def test_what_follows_a_request_for_encryption_unasked_is_told(pooler, code, said):
+    p = pooler()
+    with Conn(p.address) as conn:
+        conn.send(struct.pack("!II", 8, code) + startup_packet("bouncer", "p0"))
+        assert [error["M"] for error in errors(conn.closed())] == [said]
+    p.log_has(f"pooler error: {said}")
+
+
+def test_messages_that_nobody_knows_are_told_with_their_first_bytes(pooler):
+    p = pooler()
+    for raw, said in ((msg("!", b"what"), "unknown pkt"), (b"Q\0\0\0\1select 1\0", "bad packet header: '5100000001'")):
+        with p.wire() as conn:
+            (error,) = errors(conn.send(raw).closed())
+            assert (error["S"], error["C"], error["M"]) == ("FATAL", "08P01", said)
+    with Conn(p.address) as conn:
+        (error,) = errors(conn.send(startup_packet("bouncer", "p0", version=4 << 16)).closed())
+        assert error["M"].startswith("bad packet header: '"), error
+    with Conn(p.address) as conn:
+        (error,) = errors(conn.send(startup_packet("bouncer", "p0", version=2 << 16)).closed())
+        assert error["M"] == "old V2 protocol not supported"
+
+
+def test_a_server_that_is_lost_or_refuses_is_told_to_client_and_log(pooler, cluster):
+    def vanish(conn):
+        conn.send(AUTHENTICATED, key_data(1, b"abcd"), ready())
+        conn.read()
+        conn.close()
+
+    with FakeServer(vanish) as fake:
+        p = pooler(pool_mode="transaction", client_login_timeout=2,
+                   databases={"p0": "", "wrong": "dbname=doesnotexist", "down": f"host=127.0.0.1 port={free_port()}",
+                              "fake": f"host=127.0.0.1 port={fake.port}"})
+        with p.wire("fake") as conn:
+            (error,) = errors(conn.send(query("select 1")).closed())
+            assert (error["S"], error["C"], error["M"]) == ("FATAL", "08P01", "server conn crashed?")
+    p.log_has(r"S-\S+: fake/bouncer@\S+ closing because: server conn crashed\? \(age=")
+    with p.wire() as conn:
+        conn.ask("begin")
+        terminate(cluster, conn.value("select pg_backend_pid()"))
+        assert [error["C"] for error in errors(conn.closed())] == ["57P01"], "its own last word, and nothing after it"
+    assert refusal(p, "wrong") == 'database "doesnotexist" does not exist'
+    p.log_has(r'WARNING S-\S+: wrong/bouncer@\S+ server login failed: FATAL database "doesnotexist" does not exist')
+    refusal(p, "down")
+    p.log_has(r"LOG S-\S+: down/bouncer@\S+ closing because: connect failed \(age=0s\)")
+
+
+def test_who_is_refused_while_disabled_or_leaving_is_told(pooler):
+    p = pooler(pool_mode="transaction")
+    with p.console() as console:
+        console.ask("disable p0")
+        assert refusal(p) == 'database "p0" is disabled'
+        console.ask("enable p0")
+    with p.wire() as conn:
+        conn.ask("begin")
+        p.signal(signal.SIGINT)
+        p.log_has("got SIGINT")
+        assert refusal(p, unix=True) == "pooler is shutting down"
+        conn.ask("commit")
+    assert p.wait_exit() == 0
