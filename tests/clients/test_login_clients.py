@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.ours, pytest.mark.timeout(120)]
 TEXTS = {"plain": "password authentication failed", "md5": "password authentication failed", "scram-sha-256": "SASL authentication failed"}
 STACKS = {
     "jdbc": (["java", "-cp", JDBC, HERE / "Refused.java"], lambda: have("javac") and JDBC.exists(), "libpostgresql-jdbc-java and a JDK"),
-    "node-pg": (["node", NODE / "refused.js"], lambda: node_has("pg"), "pg (npm install in tests/clients/node)"),
+    "node-pg": (["node", NODE / "refused.js"], lambda: node_has("pg"), "node-pg, or pg (npm install in tests/clients/node)"),
 }
 
 
