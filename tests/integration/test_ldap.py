@@ -107,7 +107,9 @@ def ldap(pooler, slapd, monkeypatch):
 def words(pooler, *arguments, **options):
     with pytest.raises(PgError) as caught:
         pooler.wire(*arguments, **options)
-    return caught.value.fields["M"]
+    fields = caught.value.fields
+    assert fields["C"] == "28P01" or "failed" not in fields["M"], fields
+    return fields["M"]
 
 
 def simple(slapd):
