@@ -242,12 +242,27 @@ void check_sleeping_rules(Loaded& loaded) {
 }
 
 void check_sleeping_rules(Loaded& loaded, const FileReader& reader) {
-  if (!loaded.draft || loaded.draft->globals.auth_type == AuthType::hba) return;
+  if (!loaded.draft) return;
+  const Globals& globals = loaded.draft->globals;
   Mistakes found;
-  find_missing_maps(read_hba_files(loaded.draft->globals, loaded.places, reader, found), found);
-  for (Mistake& mistake : found) {
-    mistake.text += " (not in force: auth_type is not hba)";
-    loaded.mistakes.push_back(std::move(mistake));
+  const auto add_found = [&](std::string_view method) {
+    for (Mistake& mistake : found) {
+      mistake.text += concat({" (not in force: auth_type is not ", method, ")"});
+      loaded.mistakes.push_back(std::move(mistake));
+    }
+    found.clear();
+  };
+  if (globals.auth_type != AuthType::hba) {
+    find_missing_maps(read_hba_files(globals, loaded.places, reader, found), found);
+    add_found("hba");
+  }
+  const std::string ldap = globals.auth_ldap_options.value_or("");
+  if (globals.auth_type == AuthType::ldap || ldap.empty()) return;
+  LdapOptions options;
+  if (std::string wrong = parse_ldap_options(ldap, options); !wrong.empty()) {
+    found.push_back({loaded.draft->path, 0, concat({"invalid auth_ldap_options: ", wrong}), true});
+    tell_at_setting(found, loaded.places, "auth_ldap_options", loaded.draft->path);
+    add_found("ldap");
   }
 }
 

@@ -40,7 +40,8 @@ Loaded build(IniFile ini, const std::string& path, const FileReader& reader, Sec
 Loaded from_url(std::string_view url, std::string_view os_user = {});
 bool looks_like_url(std::string_view text);
 
-// For --check: adds, as warnings, what is wrong with HBA files that no rule of login reads, since auth_type is another.
+// For --check: adds, as warnings, what is wrong with HBA files and LDAP options that no login reads, since auth_type is
+// another.
 void check_sleeping_rules(Loaded& loaded);
 void check_sleeping_rules(Loaded& loaded, const FileReader& reader);
 

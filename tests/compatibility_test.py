@@ -108,6 +108,12 @@ def test_every_setting_of_the_table_has_a_row():
     assert missing("Settings of [pgbouncer]", re.findall(r"NAMED\((\w+)\)", table), the_rows()) == []
 
 
+def test_every_key_of_an_entry_has_a_row():
+    keys = re.findall(r'Key<\w>\{"(\w+)"', source("config/connstr.cpp"))
+    rows_of_keys = " ".join(what for where, what, _, _ in the_rows() if where.startswith("Keys of"))
+    assert len(keys) > 30 and sorted(set(keys) - set(re.findall(r"\w+", rows_of_keys))) == []
+
+
 def test_every_show_has_a_row():
     names = [name.upper() for path in (ROOT / "proxy/admin").glob("show_*.cpp")
              for name in re.findall(r'constinit const Show show_\w+\{\s*"(\w+)"', path.read_text())]

@@ -94,6 +94,7 @@ def test_a_cancel_for_an_idle_client_cancels_nothing(pooler):
 
 
 def test_T34_a_cancel_gets_through_when_the_pool_is_full(pooler):
+    """h2."""
     p = pooler(pool_mode="transaction", default_pool_size=2)
     clients = [p.wire() for _ in range(2)]
     waiting = [p.wire() for _ in range(5)]

@@ -90,7 +90,7 @@ def test_every_mistake_of_every_file_is_named_at_once(pooler, authority):
 
 def test_files_that_are_not_in_force_are_looked_at_too(pooler, authority):
     """Whoever prepares rules and certificates wants to hear about them before the line that switches them on."""
-    p = pooler(start=False, auth_type="md5")
+    p = pooler(start=False, auth_type="md5", auth_ldap_options="ldapserver")
     broken(p, authority, client_tls_sslmode="disable", metrics_tls_cert_file="garbage.crt", metrics_tls_key_file="garbage.crt")
     p.settings["server_tls_sslmode"] = "disable"
     p.write_ini()
@@ -105,6 +105,8 @@ def test_files_that_are_not_in_force_are_looked_at_too(pooler, authority):
         ("server_tls_ca_file", "CA certificates"), ("server_tls_cert_file", "a certificate"), ("server_tls_key_file", "a private key"),
         ("server_tls13_ciphers", "NONSENSE"), ("metrics_tls_cert_file", "a certificate"), ("metrics_tls_key_file", "a private key"))}
     found = places(said, "pooler.ini", "warning")
+    ldap = found.pop(line_of(p, "auth_ldap_options"))
+    assert ldap.startswith("invalid auth_ldap_options: ") and ldap.endswith("(not in force: auth_type is not ldap)")
     assert_told(found, tls)
     assert all(("metrics" in text) != ("_sslmode = disable)" in text) for text in found.values()), found
 

@@ -205,6 +205,7 @@ def test_the_extended_protocol_is_refused(pooler):
 
 
 def test_drivers_may_ask_the_console_for_their_settings(pooler):
+    """h8."""
     with pooler().console() as console:
         for name, value in {"client_encoding": "UTF-8", "default_transaction_isolation": "read committed",
                             "standard_conforming_strings": "on", "datestyle": "ISO", "timezone": "GMT"}.items():

@@ -211,6 +211,7 @@ def test_suspend_waits_for_what_is_to_go_out_up_to_suspend_timeout(pooler):
 
 
 def test_shutdown_ends_the_process_without_an_answer(pooler):
+    """h8."""
     p = pooler()
     with p.console() as console:
         begun = time.monotonic()

@@ -187,6 +187,7 @@ def test_waiting_clients_are_served_in_the_order_they_came(pooler):
 
 @pytest.mark.ours
 def test_a_pool_of_zero_is_unlimited(pooler, cluster):
+    """h10."""
     p = pooler(pool_mode="transaction", default_pool_size=0)
     held = hold(p, 30, "p6")
     assert cluster.backends("p6") == 30 and len(held) == 30

@@ -33,6 +33,7 @@ def test_each_method_keeps_the_wrong_password_out(pooler, auth_type):
 
 @pytest.mark.parametrize("auth_type", ["plain", "md5", "scram-sha-256"])
 def test_a_wrong_password_and_an_unknown_user_look_alike(pooler, auth_type):
+    """h6."""
     p = pooler(auth_type=auth_type)
     answers = []
     for user in ("bouncer", "nosuchuser"):
@@ -88,6 +89,7 @@ def test_an_md5_secret_cannot_answer_scram(pooler):
 
 @pytest.mark.parametrize("auth_type", ["plain", "md5"])
 def test_an_empty_password_is_refused(pooler, auth_type):
+    """h6."""
     p = pooler(auth_type="plain", auth={"bouncer": "", "alice": "apass"})
     assert refusal(p, "p0", "alice", "")["M"] in ("empty password returned by client", "password authentication failed")
     assert refusal(p, "p0", "bouncer", "")["S"] == "FATAL"
@@ -106,6 +108,7 @@ def test_a_forced_user_logs_in_with_the_password_of_its_database(pooler):
 
 
 def test_a_scram_secret_is_passed_through_to_the_server(pooler, cluster):
+    """h7."""
     secret = cluster.value("select rolpassword from pg_authid where rolname = 'scramuser1'")
     p = pooler(auth_type="scram-sha-256", auth={"scramuser1": secret, "admin": "adminpass"})
     with p.wire("p0", "scramuser1", "foo") as conn:
@@ -128,6 +131,7 @@ def test_a_wrong_password_for_the_server_bears_the_servers_sqlstate(pooler):
 
 @pytest.mark.ours
 def test_a_cold_pool_passes_on_the_servers_own_refusal(pooler):
+    """h4."""
     p = pooler(databases={"wrong": "dbname=doesnotexist"})
     fields = refusal(p, "wrong")
     assert (fields["S"], fields["C"], fields["M"]) == ("FATAL", "3D000", 'database "doesnotexist" does not exist')
@@ -185,6 +189,7 @@ def test_T61_a_startup_packet_of_impossible_length_is_refused(pooler, length):
 
 @pytest.mark.ours
 def test_T61_a_startup_packet_larger_than_the_buffer_is_understood(pooler):
+    """h13."""
     p = pooler(ignore_startup_parameters="long")
     with p.wire(long="x" * 9000) as conn:
         assert conn.value("select 1") == "1"
@@ -249,6 +254,7 @@ def test_protocol_two_and_four_are_refused(pooler):
 @pytest.mark.parametrize("request_codes", [[SSL_REQUEST], [GSSENC_REQUEST], [SSL_REQUEST, GSSENC_REQUEST],
                                            [GSSENC_REQUEST, SSL_REQUEST]])
 def test_encryption_requests_are_answered_no_and_login_goes_on(pooler, request_codes):
+    """h13."""
     with Conn(pooler(client_tls_sslmode="disable").address) as conn:
         for code in request_codes:
             assert conn.send(struct.pack("!II", 8, code)).take(1) == b"N"

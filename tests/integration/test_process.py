@@ -161,6 +161,7 @@ def test_sigquit_ends_at_once(pooler):
 
 
 def test_sigint_waits_for_servers(pooler):
+    """h9."""
     p = pooler(pool_mode="transaction")
     with p.wire() as conn:
         conn.ask("begin")
@@ -174,6 +175,7 @@ def test_sigint_waits_for_servers(pooler):
 
 @pytest.mark.ours
 def test_sigterm_waits_for_clients(pooler):
+    """h9."""
     p = pooler(pool_mode="transaction")
     with p.wire() as conn:
         p.signal(signal.SIGTERM)

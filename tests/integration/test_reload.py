@@ -29,6 +29,7 @@ def test_a_reload_takes_the_new_settings(pooler, how):
 
 
 def test_a_line_removed_goes_back_to_its_default(pooler):
+    """h15."""
     p = pooler(default_pool_size=5)
     del p.settings["default_pool_size"]
     reload(p)
@@ -36,6 +37,7 @@ def test_a_line_removed_goes_back_to_its_default(pooler):
 
 
 def test_a_setting_that_needs_a_restart_stays(pooler):
+    """h15."""
     p = pooler()
     reload(p, listen_port=p.port + 1)
     assert p.wire().value("select 1") == "1" and setting(p, "listen_port") == str(p.port)

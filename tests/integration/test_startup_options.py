@@ -49,6 +49,7 @@ def direct(cluster):
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
 def test_what_postgresql_understands_means_the_same_through_the_pool(pooler, direct, options):
+    """h13."""
     wanted = direct(options=options)
     p = pooler(pool_mode="transaction", default_pool_size=1)
     with p.wire(options=options) as one, p.wire() as two:

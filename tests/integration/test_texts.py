@@ -94,6 +94,7 @@ def test_when_the_last_one_has_left_the_log_says_why_it_ends(pooler):
 
 
 def test_the_reasons_why_servers_are_closed(pooler, cluster):
+    """h11."""
     p = pooler(pool_mode="transaction", default_pool_size=3)
     reason = lambda text: p.log_has(rf"LOG S-\S+: p0/bouncer@127\.0\.0\.1:{cluster.port} closing because: {text} \(age=\d+s\)")
     conns = [p.wire() for _ in range(3)]

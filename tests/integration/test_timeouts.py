@@ -23,6 +23,7 @@ def test_query_wait_timeout_closes_clients_that_wait_too_long(pooler):
 
 @pytest.mark.ours
 def test_query_wait_timeout_may_be_set_per_user_and_per_database(pooler):
+    """h10."""
     p = pooler(pool_mode="transaction", default_pool_size=1, query_wait_timeout=60,
                databases={"p0": "", "p1": "query_wait_timeout=1"}, users={"alice": "query_wait_timeout=1"})
     for database, user in (("p1", "bouncer"), ("p0", "alice")):

@@ -130,6 +130,7 @@ def test_ssl_request_within_tls_and_gss_before_it(tls_pooler):
 
 
 def test_direct_tls_with_and_without_alpn(tls_pooler):
+    """h13."""
     p = tls_pooler()
     for alpn in (None, ["postgresql"], ["http/1.1", "postgresql"]):
         with secure(p, context(alpn=alpn), direct=True) as conn:

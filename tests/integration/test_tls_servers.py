@@ -267,6 +267,7 @@ def test_copy_and_large_inserts_through_tls_on_both_sides(make, authority):
 
 
 def test_only_what_really_changed_makes_servers_anew(make, authority, ssl_cluster):
+    """h15."""
     p = make(server_tls_sslmode="verify-ca", server_tls_ca_file=authority.file)
     with p.wire() as conn:
         first = conn.value("select pg_backend_pid()")
