@@ -255,8 +255,8 @@ def test_T38_cancel_requests_inside_tls_and_plain(tls_pooler):
     for plainly in (False, True):
         with secure(p) as conn:
             conn.login("bouncer", "p0", "")
-            conn.send(query("select pg_sleep(20)"))
-            eventually(lambda: p.cluster.running() == 1)
+            conn.send(query("select pg_sleep(20), 'T38 in TLS'"))
+            eventually(lambda: p.cluster.running("T38 in TLS") == 1)
             canceller = Conn(p.address) if plainly else secure(p)
             canceller.sock.sendall(struct.pack("!II", 8 + len(conn.key), CANCEL_REQUEST) + conn.key)
             assert canceller.sock.recv(1) == b""
