@@ -223,6 +223,13 @@ void StatementClock::on_reply(char tag, std::size_t bytes, Bytes body, TimePoint
       break;
     case 'C':
       if (const auto complete = read_command_complete(body)) reply_.rows += rows_of(complete->tag);
+      reply_.portion = 0;
+      break;
+    case 'D':
+      ++reply_.portion;
+      break;
+    case 's':                             // a portal with more rows says no number
+      reply_.rows += std::exchange(reply_.portion, 0);
       break;
     default:
       break;

@@ -120,6 +120,7 @@ class StatementClock {
     TimePoint first_at{};
     Duration blocked{};
     std::uint64_t rows = 0, bytes = 0;
+    std::uint64_t portion = 0;      // rows since the last CommandComplete or PortalSuspended
     char sqlstate[6] = {};
   };
 

@@ -80,6 +80,17 @@ def test_fifty_shapes_count_and_take_what_pg_stat_statements_says(pooler, cluste
     assert off == {}
 
 
+def test_rows_that_are_fetched_in_portions_are_counted(pooler):
+    """As JDBC does with setFetchSize: what suspends a portal says no number."""
+    proxy = pooler(pool_mode="transaction", default_pool_size=1)
+    with proxy.wire() as client:
+        client.ask("begin")
+        said = parse("", "select i as portioned from generate_series(1, 10) i") + bind("p") + b"".join(execute("p", 4) for _ in range(3)) + SYNC
+        assert [message.tag for message in client.send(said).until()].count("D") == 10
+        client.ask("commit")
+    assert next(row["rows"] for row in proxy.command("SHOW QUERIES") if "portioned" in row["query"]) == "10"
+
+
 def test_the_queue_time_is_exact_when_the_servers_are_all_held(pooler):
     """One server, held in a transaction; five clients queue up behind it, each known by its own statement."""
     proxy, site = with_site(pooler, pool_mode="transaction", default_pool_size=1)

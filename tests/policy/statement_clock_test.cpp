@@ -183,6 +183,25 @@ std::vector<std::size_t> flushed(StatementClock& clock, const Buffer& messages, 
 
 }  // namespace
 
+TEST_CASE("rows of a portal that has more of them, which no command tag counts, are counted one by one") {
+  StatementClock clock;
+  Buffer out;
+  compose::query(out, "select 1; select 2");
+  Framer framer(Direction::from_client);
+  Bytes input = out;
+  clock.on_request(*framer.next(input), start);
+  const auto rows = [&](int count) {
+    while (count-- > 0) clock.on_reply('D', 10, {}, start);
+  };
+  rows(4);
+  clock.on_reply('s', 5, {}, start);
+  rows(2);
+  clock.on_reply('C', 14, as_bytes(std::string_view("SELECT 2\0", 9)), start);
+  rows(3);
+  clock.on_reply('s', 5, {}, start);
+  clock.on_finished(1, start, [&](const StatementClock::Finished& done) { CHECK(done.rows == 9); });
+}
+
 TEST_CASE("a Flush is wanted behind each execution that another follows in its batch, not at its Sync") {
   StatementClock clock;
   Buffer out = executions(3);
