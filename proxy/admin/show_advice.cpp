@@ -18,6 +18,9 @@ constexpr double busy_wanted = 0.7;
 // Bursts: so many transactions have waited, and the longest waits were longer than this, though servers are free on average.
 constexpr double bursts_share = 0.02;
 constexpr double bursts_ms = 10;
+// Of the time in transactions, and at least for so long: servers that wait for their clients.
+constexpr double idle_share = 0.3;
+constexpr double idle_seconds = 1;
 // Of clients, for health checks, consoles and those that reconnect.
 constexpr double overhead = 0.1;
 
@@ -108,7 +111,19 @@ void advise_limits(std::vector<Row>& rows, const PoolName& name, const Load& loa
   }
 }
 
-// Who keeps servers from others while PostgreSQL does nothing for it.
+// How much of the servers' time passed between the queries of transactions; in the last whole stats_period, if it had any.
+void advise_idle(std::vector<Row>& rows, const PoolName& name, const Load& load) {
+  const PoolStats& stats = load.period.xacts > 0 ? load.period : load.total;
+  const double all = static_cast<double>(stats.xact_us) / 1e6;
+  const double idle = all - static_cast<double>(stats.query_us) / 1e6;
+  if (idle < idle_seconds || idle < idle_share * all) return;
+  rows.push_back({name.first, name.second, "idle in transaction",
+                  std::string("servers wait for their clients inside transactions: shorter ones, or idle_transaction_timeout; SHOW QUERIES tells behind which statements (idle_in_transaction_ms)"),
+                  fmt::format("{:.1f} s of {:.1f} s in transactions ({:.0f} %) passed between their queries: {:.1f} ms in each of {}", idle, all, 100 * idle / all,
+                              1000 * idle / static_cast<double>(stats.xacts), stats.xacts)});
+}
+
+// Who keeps servers from others at this moment while PostgreSQL does nothing for it.
 void advise_holders(std::vector<Row>& rows, const ShowContext& context) {
   struct Idle {
     int servers = 0;
@@ -149,6 +164,7 @@ std::vector<Row> rows(const ShowContext& context) {
     advise_size(result, name, load, context.last_period);
     cross_check(result, name, load);
     advise_limits(result, name, load);
+    advise_idle(result, name, load);
   }
   advise_holders(result, context);
   advise_clients(result, context);

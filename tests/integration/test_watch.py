@@ -122,7 +122,16 @@ def test_advice_follows_littles_law(pooler):
         with proxy.connect() as client:
             while time.monotonic() < stop:
                 client.execute("select pg_sleep(0.3)")
-    threads = in_background(*[load for _ in range(6)])
+
+    def dawdle():
+        with proxy.connect(dbname="p2") as client:
+            while time.monotonic() < stop:
+                for words in ("begin", "select 1"):
+                    client.execute(words)
+                    time.sleep(0.2)
+                client.execute("commit")
+                time.sleep(0.1)
+    threads = in_background(*[load for _ in range(6)], dawdle)
     time.sleep(7)
     with proxy.connect(application_name="holder", dbname="p1") as holder:
         holder.execute("begin")
@@ -138,8 +147,12 @@ def test_advice_follows_littles_law(pooler):
     assert "pool_size 2" in size["figures"]
     waits = {row["advice"]: row["figures"] for row in rows if row["topic"] == "waits" and row["database"] == "p0"}
     assert "pool_size binds" in waits and int(waits["pool_size binds"].split()[0]) > 10
-    idle = next(row for row in rows if row["topic"] == "idle in transaction")
-    assert idle["database"] == "p1" and idle["advice"].startswith("holder holds servers")
+    idle = {row["database"]: row for row in rows if row["topic"] == "idle in transaction" and "transactions there" not in row["advice"]}
+    held = next(row for row in rows if row["advice"].startswith("holder holds servers"))
+    assert held["database"] == "p1" and held["topic"] == "idle in transaction"
+    assert set(idle) == {"p2"}
+    all_s, share = re.match(r"[\d.]+ s of ([\d.]+) s in transactions \((\d+) %\)", idle["p2"]["figures"]).groups()
+    assert int(share) > 80 and float(all_s) == pytest.approx(3 * 0.8, abs=0.9)
     check = next(row for row in rows if row["topic"] == "cross-check" and row["database"] == "p0")
     assert check["figures"].startswith("workers x threads = 6 client connections; x 2 + 10 % overhead = 14; pool_size 2, 2 servers open")
     assert check["advice"].startswith("pool_size is below what the clients of now could ever keep busy")
