@@ -170,30 +170,50 @@ def pour(client, blocks, per_block):
     sender.join()
 
 
+def ask_each(clients, requests):
+    """Every client has one statement under way, as applications do: each is a transaction of its own."""
+    for at in range(0, len(requests), len(clients)):
+        block = requests[at:at + len(clients)]
+        for client, request in zip(clients, block):
+            client.sock.sendall(request)
+        for client, _ in zip(clients, block):
+            client.answers(1)
+
+
+DISTINCT = {
+    "one shape": lambda i: f"select {i % 10} as a_column_of_a_certain_name from some_table where other_column = {i % 10}",
+    "all distinct": lambda i: f"select {i % 10} as a_column_of_a_certain_name from some_table where c{i} = {i % 10}",
+}
+
+
 def compare_distinct(count):
+    """Poured by one client, which shows the difference at its largest; and asked by 16 clients, a tenth as many."""
     per_block = 1000
-    texts = {
-        "one shape": lambda i: f"select {i % 10} as a_column_of_a_certain_name from some_table where other_column = {i % 10}",
-        "all distinct": lambda i: f"select {i % 10} as a_column_of_a_certain_name from some_table where c{i} = {i % 10}",
-    }
-    print(f"{count} statements, poured into one worker")
-    base = None
-    for name, text in texts.items():
-        blocks = [b"".join(query(text(i)) for i in range(at, at + per_block)) for at in range(0, count, per_block)]
-        stage = Stage(CONFIGURATIONS["on"])
-        client = Client(stage.port)
-        pour(client, blocks[:10], per_block)
-        before, resident, began = stage.cpu_seconds(), stage.resident(), time.monotonic()
-        pour(client, blocks, per_block)
-        cpu, wall = stage.cpu_seconds() - before, time.monotonic() - began
-        console = Console(stage.port)
-        table = console.rows("SHOW MEM")["query_digests"]
-        grown = stage.resident() - resident
-        stage.stop()
-        each = 1e6 * cpu / count
-        base = base or each
-        print(f"{name:13} {each:6.2f} us CPU each ({100 * (each / base - 1):+5.1f} %), {count / wall:9.0f} a second; "
-              f"entries {table[1]}, their bytes {int(table[3]) / 1e6:.1f} MB, memory grown by {grown / 1e6:.1f} MB", flush=True)
+    for way, total in (("poured by 1 client", count), ("asked by 16 clients", count // 10)):
+        base = None
+        for name, text in DISTINCT.items():
+            stage = Stage(CONFIGURATIONS["on"])
+            clients = [Client(stage.port) for _ in range(16)]
+            poured = way.startswith("poured")
+            blocks = [b"".join(query(text(i)) for i in range(at, at + per_block)) for at in range(0, total, per_block)] if poured else []
+            requests = [] if poured else [query(text(i)) for i in range(total)]
+            if poured:
+                pour(clients[0], blocks[:10], per_block)
+            else:
+                ask_each(clients, requests[:6000])
+            before, resident, began = stage.cpu_seconds(), stage.resident(), time.monotonic()
+            if poured:
+                pour(clients[0], blocks, per_block)
+            else:
+                ask_each(clients, requests)
+            cpu, wall = stage.cpu_seconds() - before, time.monotonic() - began
+            table = Console(stage.port).rows("SHOW MEM")["query_digests"]
+            grown = stage.resident() - resident
+            stage.stop()
+            each = 1e6 * cpu / total
+            base = base or each
+            print(f"{total} {way}, {name:13} {each:6.2f} us CPU each ({100 * (each / base - 1):+5.1f} %), {total / wall:9.0f} a second; "
+                  f"entries {table[1]}, their bytes {int(table[3]) / 1e6:.1f} MB, memory grown by {grown / 1e6:.1f} MB", flush=True)
 
 
 class Console:
