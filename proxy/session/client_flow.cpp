@@ -153,6 +153,7 @@ void Worker::on_proven(ClientSession& client) {
   if (client.replication) return (void)DedicatedServers::open(*this, client);
   desk.pool.login_waiters().push_back(client.waiter);
   open_wanted(desk);
+  client.wait_reason = wait_reason(desk);
 }
 
 void Worker::enter_console(ClientSession& client) {

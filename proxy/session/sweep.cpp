@@ -91,15 +91,18 @@ void Worker::sweep_waiters(PoolDesk& desk, TimePoint now) {
 
 // Clients in login that wait for a cold pool's first server.
 void Worker::sweep_login_waiters(PoolDesk& desk, TimePoint now) {
+  std::vector<Token> to_end;
   WaiterList& waiters = desk.pool.login_waiters();
   for (Waiter* waiter = waiters.front(); waiter;) {
     Waiter* next = waiters.after(*waiter);
     auto& client = *static_cast<ClientSession*>(waiter->session);
     if (expired(waiter->since, client.route->limits.query_wait_timeout, now)) {
-      end_client(client, CloseReason::query_wait_timeout);
+      if (std::exchange(waiter->explained, true)) end_client(client, CloseReason::query_wait_timeout);
+      else to_end.push_back(client.token);
     }
     waiter = next;
   }
+  if (!to_end.empty()) explain_waits(desk, {}, std::move(to_end));
 }
 
 // Servers that no client holds.

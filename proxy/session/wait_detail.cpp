@@ -41,7 +41,7 @@ std::string limit_of(WaitReason reason, const PoolDesk& desk) {
     case WaitReason::pause:
       return "the pool is paused (PAUSE)";
     case WaitReason::login_retry:
-      return "the last logins to the server failed (server_login_retry)";
+      return fmt::format("the last logins to the server failed: {} (server_login_retry)", desk.pool.last_error());
     case WaitReason::connect:
       return "a connection to the server is being opened";
   }
@@ -131,7 +131,7 @@ void Worker::tell_explained(const WaitRound& round) {
   words += ".";
   const auto still_waits = [&](Token token) {
     ClientSession* client = clients_.find(token);
-    return client && client->phase == ClientPhase::queued ? client : nullptr;
+    return client && (client->phase == ClientPhase::queued || client->phase == ClientPhase::welcoming) ? client : nullptr;
   };
   for (const Token token : round.to_notify) {
     ClientSession* client = still_waits(token);
@@ -144,6 +144,7 @@ void Worker::tell_explained(const WaitRound& round) {
   for (const Token token : round.to_end) {
     ClientSession* client = still_waits(token);
     if (!client) continue;
+    client->wait_reason = round.reason;
     farewell_detail_ = words;
     end_client(*client, CloseReason::query_wait_timeout);
     farewell_detail_.clear();

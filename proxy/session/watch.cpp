@@ -147,9 +147,9 @@ void Worker::note_slow(const ServerConnection& server, const ClientSession& clie
 WaitReason Worker::wait_reason(const PoolDesk& desk) const {
   const Pool& pool = desk.pool;
   if (pool.paused) return WaitReason::pause;
-  if (pool.failing() && loop_.now() < pool.retry_at()) return WaitReason::login_retry;
+  if (pool.failing()) return WaitReason::login_retry;
   const std::size_t coming = pool.count(ServerState::login) + pool.count(ServerState::tested);
-  if (coming >= pool.waiters().size()) return WaitReason::connect;
+  if (coming > 0 && coming >= pool.waiters().size()) return WaitReason::connect;
   switch (pool.blocked_by()) {
     case BindingLimit::max_db_connections:
       return WaitReason::max_db_connections;
@@ -163,7 +163,7 @@ WaitReason Worker::wait_reason(const PoolDesk& desk) const {
     case BindingLimit::none:
       break;
   }
-  return coming > 0 ? WaitReason::connect : WaitReason::pool_size;
+  return coming > 0 || pool.waiters().empty() ? WaitReason::connect : WaitReason::pool_size;
 }
 
 // Its wait is over. `served`: by a server.

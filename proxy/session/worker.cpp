@@ -203,8 +203,9 @@ void Worker::release_for_leaving(ClientSession& client) {
   if (client.phase == ClientPhase::looking_up) return leave_lookup(client);
   PoolDesk* desk = client.desk();
   if (client.waiter.in_queue.linked()) {
+    note_wait(client, false);
     if (client.phase == ClientPhase::welcoming) desk->pool.login_waiters().remove(client.waiter);
-    else note_wait(client, false), desk->pool.dequeue(client.waiter);
+    else desk->pool.dequeue(client.waiter);
     publish(*desk);
   }
   if (desk && client.logged_in()) --desk->pool.clients;

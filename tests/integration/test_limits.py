@@ -45,6 +45,7 @@ def served(client):
 def test_a_pool_never_has_more_servers_than_pool_size(pooler, cluster):
     p = pooler(pool_mode="transaction", databases={"p0": "", "p3": "pool_size=3"}, default_pool_size=2)
     for database, size in (("p0", 2), ("p3", 3)):
+        eventually(lambda: cluster.backends(database) == 0)       # those of the test before this one take their time
         held = hold(p, size, database)
         last = waits(p, database)
         assert cluster.backends(database) == size

@@ -112,6 +112,34 @@ def test_a_queued_client_hears_which_limit_binds_and_who_has_the_servers(pooler)
     assert re.match(r"1 servers: hog \(1\); 100 % idle in transaction; queries: [0-9a-f]{16} \(1\)", row["holders"])
 
 
+@pytest.mark.parametrize("at_login", [True, False])
+def test_who_waits_for_a_server_that_is_not_there_is_told_so(pooler, at_login):
+    dead = f"host=127.0.0.1 port={servers.free_port()} dbname=p0"
+    proxy = pooler(databases={"p0": dead if at_login else ""}, pool_mode="transaction", query_wait_timeout=2)
+    with pytest.raises(psycopg.Error) as error:
+        with proxy.connect() as client:
+            client.execute("select 1")
+            proxy.databases["p0"] = dead
+            proxy.write_ini()
+            proxy.command("RELOAD")
+            client.execute("select 2")
+    assert "query_wait_timeout" in str(error.value)
+    assert "DETAIL:  the last logins to the server failed: connect failed (server_login_retry)." in str(error.value)
+    row = next(row for row in proxy.command("SHOW WAITS") if row["reason"] == "login_retry")
+    assert (row["given_up"], row["waiting_now"]) == ("1", "0") and float(row["max_wait_ms"]) >= 2000
+
+
+def test_who_waits_at_login_for_a_limit_is_told_who_has_the_servers(pooler):
+    proxy = pooler(pool_mode="transaction", max_db_connections=1, query_wait_timeout=2)
+    with proxy.connect(application_name="hog") as hog:
+        hog.execute("begin")
+        hog.execute("select 1")
+        with pytest.raises(psycopg.Error) as error:
+            proxy.connect(user="alice")
+        hog.execute("rollback")
+    assert "DETAIL:  max_db_connections 1 of p0 is reached; 1 servers are held by hog (1), 1 of them idle in transaction" in str(error.value)
+
+
 # --- advice
 
 def test_advice_follows_littles_law(pooler):
