@@ -47,8 +47,8 @@ struct Globals {
   int alert_login_failures = 0;  // per minute; this and the other alerts: 0 is off
   int alert_pool_use = 0;        // percent of pool_size
   Micros alert_pool_use_time{};
-  int alert_slow_100ms = 0;  // queries per second
-  int alert_slow_1s = 0;     // queries per second
+  double alert_slow_100ms = 0;  // queries per second
+  double alert_slow_1s = 0;     // queries per second
   Micros alert_wait_p99{};
   std::string alert_webhook;  // http://...; empty: none
   bool application_name_add_host = false;

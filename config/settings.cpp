@@ -71,11 +71,11 @@ bool read(const Setting&, std::string_view text, EventLoop& out) {
 bool read(const Setting&, std::string_view text, LogFormat& out) {
   return take(log_format_named(text), out);
 }
-// A share: 0 to 1.
-bool read(const Setting&, std::string_view text, double& out) {
+bool read(const Setting& row, std::string_view text, double& out) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0 && value <= 1)) return false;
+  if (error != std::errc{} || end != text.data() + text.size()) return false;
+  if (!(value >= static_cast<double>(row.lowest) && value <= static_cast<double>(row.highest))) return false;
   out = value;
   return true;
 }

@@ -39,7 +39,7 @@ struct Setting {
   std::string_view not_served = {};
   std::string_view no_effect = {};      // accepted for the sake of old files: why it changes nothing
   std::string_view served_values = {};  // comma list
-  std::int64_t lowest = INT32_MIN;      // bounds of integers, inclusive
+  std::int64_t lowest = INT32_MIN;      // bounds of numbers, inclusive
   std::int64_t highest = INT32_MAX;
   bool secret = false;                  // shown as ***
 

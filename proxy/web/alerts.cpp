@@ -68,7 +68,7 @@ std::vector<AlertChange> Alerts::judge(const Snapshot& snapshot, const Interval&
   const double limit_ms = static_cast<double>(g.alert_wait_p99.count()) / 1000;
   settle(AlertKind::wait_p99, limit_ms > 0 && p99_ms > limit_ms,
          fmt::format("waits for a server: p99 {:.0f} ms in the last minute, over {:.0f} ms", p99_ms, limit_ms), changes);
-  const auto slow = [&](AlertKind kind, std::uint32_t us, int limit) {
+  const auto slow = [&](AlertKind kind, std::uint32_t us, double limit) {
     const double rate = slow_per_second(minute, us);
     settle(kind, limit > 0 && rate > limit,
            fmt::format("{:.1f} queries a second over {} ms in the last minute, more than {}", rate, us / 1000, limit), changes);

@@ -75,7 +75,7 @@ def test_a_full_pool_is_told_to_log_metrics_and_webhook_with_its_evidence(pooler
 
 
 def test_slow_queries_waits_and_failed_logins_are_alerts_where_switched_on(pooler):
-    proxy = pooler(pool_mode="transaction", default_pool_size=1, alert_slow_100ms=1, alert_wait_p99=0.2, alert_login_failures=2,
+    proxy = pooler(pool_mode="transaction", default_pool_size=1, alert_slow_100ms=0.02, alert_slow_1s=0.5, alert_wait_p99=0.2, alert_login_failures=2,
                    alert_pool_use=0, auth_type="scram-sha-256")
     time.sleep(2.5)      # a sample from before
     for thread in in_background(*[sleeper(proxy, 0.3) for _ in range(8)]):
@@ -84,7 +84,7 @@ def test_slow_queries_waits_and_failed_logins_are_alerts_where_switched_on(poole
         with pytest.raises(psycopg.Error):
             proxy.connect(password="wrong")
     proxy.log_has(r"WARNING alert wait_p99: waits for a server: p99 \d+ ms in the last minute, over 200 ms", 10)
-    proxy.log_has(r"WARNING alert slow_100ms: [\d.]+ queries a second over 100 ms", 10)
+    proxy.log_has(r"WARNING alert slow_100ms: [\d.]+ queries a second over 100 ms in the last minute, more than 0.02", 10)
     proxy.log_has(r"WARNING alert login_failures: 3 failed logins in the last minute, more than 2", 10)
     assert "alert pool_use" not in proxy.log() and "alert slow_1s" not in proxy.log()
 
