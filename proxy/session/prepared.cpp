@@ -191,13 +191,13 @@ Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Ru
   if (!view) return pass(client, piece);
   if (view->statement.empty()) {
     const StatementRef& unnamed = client.statements.unnamed;
-    if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
+    if (server.assumptions.unnamed_unsettled()) return stall(client, run);
     if (unnamed && unnamed->text->verb) {
       Verdict verdict = Verdict::forward;
       if (bind_verb(client, piece, *view, StatementRef(unnamed), run, verdict)) return verdict;
     }
     if (unnamed && unnamed->shared) {
-      if (in_doubt(server) || server.assumptions.unnamed_unsettled()) return stall(client, run);
+      if (in_doubt(server)) return stall(client, run);
       const StatementRef shared = unnamed;
       if (!bind_to(client, piece, *view, shared, run)) return Verdict::end;
       note_bind_text(server, piece, *view, {}, shared->text->sql());
@@ -249,13 +249,13 @@ Worker::Verdict Worker::judge_describe(ClientSession& client, const Piece& piece
   const auto view = read_describe(piece.body());
   if (!view || view->kind != 'S') return pass(client, piece);
   if (view->name.empty()) {
-    if (server.assumptions.unnamed_in_doubt()) return stall(client, run);
+    if (server.assumptions.unnamed_unsettled()) return stall(client, run);
     if (const StatementRef unnamed = client.statements.unnamed; unnamed && unnamed->text->verb) {
       Verdict verdict = Verdict::forward;
       if (describe_verb(client, unnamed, run, verdict)) return verdict;
     }
     if (const StatementRef unnamed = client.statements.unnamed; unnamed && unnamed->shared) {
-      if (in_doubt(server) || server.assumptions.unnamed_unsettled()) return stall(client, run);
+      if (in_doubt(server)) return stall(client, run);
       return describe_as(client, unnamed, {}, run);
     }
     if (!server.statements.unnamed_is_the_clients) {
