@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "proxy/core/log.h"
+#include "proxy/net/socket_state.h"
 
 namespace pgweir {
 namespace {
@@ -60,9 +61,7 @@ class SocketConnector::Attempt final : public Watch {
 };
 
 void SocketConnector::Attempt::ready(std::uint32_t) {
-  int error = 0;
-  socklen_t size = sizeof error;
-  if (getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  const int error = pending_error(socket_.get());
   if (error == 0) return connector_.connected(*this);
   refuse(addresses[next - 1], "connect", error);
   connector_.begin(serial);

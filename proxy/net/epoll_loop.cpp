@@ -1,6 +1,5 @@
 #include "proxy/net/epoll_loop.h"
 
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -8,6 +7,7 @@
 
 #include "proxy/core/check.h"
 #include "proxy/net/clock.h"
+#include "proxy/net/socket_state.h"
 
 namespace pgweir {
 namespace {
@@ -24,17 +24,6 @@ std::uint32_t epoll_mask(std::uint8_t watched) {
   if (watched & for_reading) mask |= EPOLLIN;
   if (watched & for_writing) mask |= EPOLLOUT;
   return mask;
-}
-
-bool has_unread(int fd) {
-  int count = 0;
-  return ioctl(fd, FIONREAD, &count) == 0 && count > 0;
-}
-
-int pending_error(int fd) {
-  int error = 0;
-  socklen_t size = sizeof error;
-  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "proxy/net/uring_loop.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,12 +9,14 @@
 
 #include "proxy/core/check.h"
 #include "proxy/net/clock.h"
+#include "proxy/net/socket_state.h"
 
 namespace pgweir {
 namespace {
 
-// Who sends no more than this at a time is not in the middle of something large.
+// Who sends no more than this so many times in a row is not in the middle of something large, nor about to begin it.
 constexpr int small_message = 4096;
+constexpr std::uint8_t small_messages = 16;
 
 std::uint32_t slot_of(std::uint64_t key) {
   return static_cast<std::uint32_t>(key >> 8);
@@ -80,6 +83,8 @@ void UringLoop::dispatch(const Completion& completion) {
   }
   if (work == receiving) {
     received(number, completion);
+  } else if (work == listening) {
+    readable(number, completion.res);
   } else {
     polled(number, completion.res);
   }
@@ -88,19 +93,45 @@ void UringLoop::dispatch(const Completion& completion) {
 void UringLoop::received(std::uint32_t number, const Completion& completion) {
   UringStream* stream = slots_[number].stream;
   if (stream && !stream->closed_ && !says_nothing(completion.res)) {
+    const bool unwanted = stream->paused_ || stream->parked_;
+    if (completion.res >= (unwanted ? small_message : static_cast<int>(Uring::buffer_size))) {
+      slots_[number].bulk = small_messages;
+      slot_changed(number);
+    }
     if (completion.res <= 0) {
       stream_ended(number, -completion.res);
-    } else if (stream->paused_ || stream->parked_) {
-      slots_[number].bulk = true;
+    } else if (unwanted) {
       stream->park(ring_->bytes(completion.flags, completion.res));
       slot_changed(number);  // only now does pausing cost a cancel
     } else {
       ++counters_.receives;
-      if (completion.res < small_message) slots_[number].bulk = false;
       report_bytes(*stream, ring_->bytes(completion.flags, completion.res));
     }
   }
   if (completion.flags & IORING_CQE_F_BUFFER) ring_->give_back(completion.flags);
+}
+
+void UringLoop::readable(std::uint32_t number, int res) {
+  UringStream* stream = slots_[number].stream;
+  if (!stream || stream->closed_ || res == -ECANCELED) return;
+  if (!stream->paused_ && !stream->parked_) return receive(number);
+  const bool hung_up = res < 0 || (res & (POLLHUP | POLLERR));
+  if (hung_up && !stream->parked_ && !has_unread(stream->fd_)) return close_stream(number, pending_error(stream->fd_));
+  slots_[number].held = true;  // nothing is listened for until it has been read, on resuming
+}
+
+void UringLoop::receive(std::uint32_t number) {
+  if (!scratch_) scratch_.reset(new std::byte[Uring::buffer_size]);
+  Slot& slot = slots_[number];
+  slot_changed(number);
+  ++counters_.receives;
+  const ssize_t got = ::recv(slot.fd, scratch_.get(), Uring::buffer_size, MSG_DONTWAIT);
+  if (got > 0) {
+    slot.bulk = got < small_message ? static_cast<std::uint8_t>(slot.bulk - 1) : small_messages;
+    report_bytes(*slot.stream, {scratch_.get(), static_cast<std::size_t>(got)});
+  } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+    close_stream(number, got == 0 ? 0 : errno);
+  }
 }
 
 void UringLoop::polled(std::uint32_t number, int res) {
@@ -227,7 +258,11 @@ void UringLoop::deliver_parked() {
 void UringLoop::deliver_parked(std::uint32_t number) {
   for (;;) {
     UringStream* stream = slots_[number].stream;
-    if (!stream || stream->paused_ || stream->closed_ || !stream->parked_) return;
+    if (!stream || stream->paused_ || stream->closed_) return;
+    if (!stream->parked_) {
+      if (std::exchange(slots_[number].held, false)) receive(number);
+      return;
+    }
     UringStream::Parked& parked = *stream->parked_;
     if (parked.seen == parked.bytes.size()) {
       const int error = parked.end_error;

@@ -31,7 +31,7 @@ class UringLoop final : public SocketLoop {
  private:
   friend class UringStream;
   // What the kernel has been asked to do for a slot. Each is at most once under way.
-  enum Work : std::uint8_t { receiving = 1, polling = 2, sending = 4 };
+  enum Work : std::uint8_t { receiving = 1, polling = 2, sending = 4, listening = 8 };
   struct Slot {
     UringStream* stream = nullptr;  // one of them, or none: the owner is gone
     Watch* watch = nullptr;
@@ -44,7 +44,10 @@ class UringLoop final : public SocketLoop {
     std::uint16_t block_size = 0;  // and how many they are
     bool closes_fd = false;  // the stream has been destroyed: its fd is closed with the last word
     bool changed = false;    // in changed_
-    bool bulk = false;       // it is read buffer by buffer: much came while nobody wanted to read
+    bool held = false;       // in bulk: bytes came while paused, and are in the socket still
+    // Not 0: much comes, so that it is read as by epoll, one buffer at a time, instead of by a receive that stays armed;
+    // so many small receives more and that is over.
+    std::uint8_t bulk = 0;
   };
   struct Completion {
     std::uint64_t key;
@@ -67,6 +70,9 @@ class UringLoop final : public SocketLoop {
   // Sends more of what a stream that is gone has left.
   void send_left(Slot& slot);
   void received(std::uint32_t number, const Completion& completion);
+  // In bulk: there is something to be read, or the peer has gone.
+  void readable(std::uint32_t number, int res);
+  void receive(std::uint32_t number);
   void polled(std::uint32_t number, int res);
   void stream_ended(std::uint32_t number, int error);
   void end_stream(SocketStream& stream, int error) override;
@@ -86,6 +92,7 @@ class UringLoop final : public SocketLoop {
 
   std::unique_ptr<Uring> ring_;
   SendBlocks send_blocks_;
+  std::unique_ptr<std::byte[]> scratch_;  // what is read in bulk; made for the first of it
   bool over_ = false;                   // the loop's thread has gone: what is written now is sent at once
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_, changed_, resumed_;

@@ -42,7 +42,9 @@ void UringLoop::bring_up_to_date(std::uint32_t number) {
   Slot& slot = slots_[number];
   std::uint8_t wanted = 0;
   if (const UringStream* stream = slot.stream) {
-    if (stream->wants_bytes()) wanted |= receiving;
+    if (stream->wants_bytes() && !slot.bulk) wanted |= receiving;
+    // Never both: what one has been promised would be overtaken by what the other finds.
+    if (stream->wants_bytes() && slot.bulk && !slot.held && !(slot.under_way & receiving)) wanted |= listening;
     if (stream->wants_write_ && !stream->closed_) wanted |= polling;
   } else if (slot.watch || slot.left) {
     wanted = polling;
@@ -52,7 +54,7 @@ void UringLoop::bring_up_to_date(std::uint32_t number) {
     free_.push_back(number);
     return;
   }
-  for (const Work work : {receiving, polling}) {
+  for (const Work work : {receiving, polling, listening}) {
     if (wanted & work & ~slot.under_way) ask(number, work);
     if (slot.under_way & work & ~wanted & ~slot.cancelling) cancel(number, work);
   }
@@ -62,14 +64,13 @@ void UringLoop::ask(std::uint32_t number, Work work) {
   Slot& slot = slots_[number];
   io_uring_sqe& entry = ring_->entry();
   if (work == receiving) {
-    // Of a receive that stays armed a pause meets a megabyte on its way, which must then be kept.
-    if (slot.bulk) io_uring_prep_recv(&entry, slot.fd, nullptr, 0, 0);
-    else io_uring_prep_recv_multishot(&entry, slot.fd, nullptr, 0, 0);
+    io_uring_prep_recv_multishot(&entry, slot.fd, nullptr, 0, 0);
     entry.flags |= IOSQE_BUFFER_SELECT;
     entry.buf_group = Uring::buffer_group;
   } else {
     // Asked for again after each answer, which makes it level-triggered.
-    io_uring_prep_poll_add(&entry, slot.fd, slot.watch ? slot.events : std::uint32_t{POLLOUT});
+    const std::uint32_t events = work == listening ? std::uint32_t{POLLIN} : slot.watch ? slot.events : std::uint32_t{POLLOUT};
+    io_uring_prep_poll_add(&entry, slot.fd, events);
   }
   if (slot.stream) ++counters_.changes;
   io_uring_sqe_set_data64(&entry, key_of(number, work));

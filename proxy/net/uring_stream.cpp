@@ -56,7 +56,7 @@ bool UringStream::flush_unsent() {
 void UringStream::resume_reading() {
   if (!paused_) return;
   paused_ = false;
-  if (parked_) loop_.resumed_.push_back(slot_);
+  if (parked_ || loop_.slots_[slot_].held) loop_.resumed_.push_back(slot_);
 }
 
 std::unique_ptr<Detached> UringStream::detach() {
