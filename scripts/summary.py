@@ -4,6 +4,7 @@
 Every doctest case counts as one test; a program of ctest's without doctest's summary line counts as one.
 """
 import argparse
+import os
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -45,23 +46,26 @@ def read_ctest(path):
 
 
 def read_pytest(path, status):
+    # Names the run where there are several: pytest-epoll.xml.
+    run = os.path.splitext(os.path.basename(path))[0]
+    which = "" if run == "pytest" else f" ({run})"
     counts, notes = [0, 0, 0], []
     try:
         cases = list(ElementTree.parse(path).iter("testcase"))
     except (OSError, ElementTree.ParseError) as error:
-        return [0, 1, 0], [f"pytest: no results ({error})"]
+        return [0, 1, 0], [f"{run}: no results ({error})"]
     for case in cases:
         if case.find("failure") is not None or case.find("error") is not None:
             counts[1] += 1
-            notes.append(f"failed: {case.get('classname')}.{case.get('name')}")
+            notes.append(f"failed: {case.get('classname')}.{case.get('name')}{which}")
         elif case.find("skipped") is not None:
             counts[2] += 1
         else:
             counts[0] += 1
     if (status != 0 and counts[1] == 0) or not cases:
         counts[1] += 1
-        notes.append(f"pytest ended with status {status}")
-    notes.insert(0, f"pytest: {counts[0]} passed, {counts[1]} failed")
+        notes.append(f"{run} ended with status {status}")
+    notes.insert(0, f"{run}: {counts[0]} passed, {counts[1]} failed")
     return counts, notes
 
 
@@ -69,7 +73,7 @@ def main():
     options = argparse.ArgumentParser()
     options.add_argument("logs", nargs="+")
     options.add_argument("--failures", action="store_true", help="only print the output of failed programs")
-    options.add_argument("--pytest-status", type=int, default=0)
+    options.add_argument("--pytest-status", type=int, action="append", default=[], help="one for each JUnit file")
     options.add_argument("--passed", action="append", default=[])
     options.add_argument("--failed", action="append", default=[])
     chosen = options.parse_args()
@@ -80,8 +84,8 @@ def main():
             print("\n".join(lines))
         print("\n".join(notes))
         return 0
-    for path in chosen.logs[1:]:
-        more, said = read_pytest(path, chosen.pytest_status)
+    for path, status in zip(chosen.logs[1:], chosen.pytest_status + [0] * len(chosen.logs)):
+        more, said = read_pytest(path, status)
         counts = [a + b for a, b in zip(counts, more)]
         notes += said
     notes += [f"passed: {name}" for name in chosen.passed] + [f"failed: {name}" for name in chosen.failed]

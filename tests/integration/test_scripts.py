@@ -42,6 +42,24 @@ def test_the_closing_line_of_a_good_run_names_no_failure(tmp_path):
     assert done.stdout.splitlines()[-1] == "6 passed, 0 failed, 1 skipped" and done.returncode == 0
 
 
+def test_a_second_run_counts_too_and_its_failures_are_told_apart(tmp_path):
+    """scripts/test runs what is near sockets on both event loops."""
+    second = tmp_path / "pytest-epoll.xml"
+    (tmp_path / "ctest.log").write_text("".join(CTEST.splitlines(keepends=True)[:2]))
+    (tmp_path / "pytest.xml").write_text('<testsuite><testcase classname="a" name="b"/></testsuite>')
+
+    def closing(junit, status):
+        second.write_text(junit)
+        done = subprocess.run([sys.executable, SCRIPTS / "summary.py", "--pytest-status", "0", "--pytest-status", status,
+                               tmp_path / "ctest.log", tmp_path / "pytest.xml", second], capture_output=True, text=True)
+        return done.stdout.splitlines()
+
+    lines = closing(PYTEST, "1")
+    assert lines[-1] == "6 passed, 1 failed, 2 skipped" and "failed: a.bad (pytest-epoll)" in lines
+    lines = closing('<testsuite><testcase classname="a" name="b"/></testsuite>', "2")
+    assert lines[-1] == "6 passed, 1 failed, 1 skipped" and "pytest-epoll ended with status 2" in lines
+
+
 @pytest.mark.parametrize("ctest,junit", [("", "<testsuite/>"), ("", "not xml"), (CTEST[:0], PYTEST)])
 def test_a_run_without_tests_is_a_failure(tmp_path, ctest, junit):
     assert summary(tmp_path, ctest=ctest, junit=junit).returncode == 1
