@@ -97,7 +97,7 @@ const Setting table[] = {
     {NAMED(dns_zone_check_period), .fallback = "0", .applies = at_once,
      .help = "Period of looking for changed zone serials (seconds, 0 = off)."},
     {NAMED(event_loop), .fallback = "auto", .applies = restart,
-     .help = "How sockets are waited for: auto, io_uring (where the kernel allows it) or epoll."},
+     .help = "How sockets are waited for: io_uring, epoll, or auto (io_uring where the kernel allows it, else epoll)."},
     {NAMED(idle_transaction_timeout), .fallback = "0", .applies = at_once,
      .help = "Close clients idle inside a transaction for so long (seconds, 0 = off)."},
     {NAMED(ignore_startup_parameters), .fallback = "", .applies = new_connections,

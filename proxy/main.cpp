@@ -11,6 +11,7 @@
 #include "config/loader.h"
 #include "proxy/core/version.h"
 #include "proxy/net/address.h"
+#include "proxy/net/loop_choice.h"
 #include "proxy/net/process.h"
 #include "proxy/net/service_manager.h"
 #include "proxy/options.h"
@@ -139,7 +140,10 @@ int serve(const Options& options) {
 }  // namespace
 
 std::string version_text() {
-  return std::string("pgweir " PGWEIR_VERSION " (speaks PgBouncer " PGWEIR_PARITY ")\nevent loop: epoll\ntls: ") +
+  std::string no_uring;
+  std::string loop = name_of(choose_loop("auto", no_uring));
+  if (!no_uring.empty()) loop += " (io_uring does not work here: " + no_uring + ")";
+  return std::string("pgweir " PGWEIR_VERSION " (speaks PgBouncer " PGWEIR_PARITY ")\nevent loop: ") + loop + "\ntls: " +
          OpenSSL_version(OPENSSL_VERSION) + "\nsystemd: " + service_manager::built_in() + "\n";
 }
 

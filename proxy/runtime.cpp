@@ -51,14 +51,22 @@ Runtime::Runtime(std::shared_ptr<const Config> config, Read read, bool quiet, in
       console_(*this),
       web_(*this, *ledger_, PGWEIR_VERSION) {
   if (const std::string error = open_log(config_->globals); !error.empty()) log::line(log::Level::error, "{}", error);
-  std::string no_uring;
-  loop_kind_ = choose_loop(name_of(config_->globals.event_loop), no_uring);
-  if (!no_uring.empty()) log::line(log::Level::warning, "event_loop = {}: io_uring does not work here: {}",
-                                   name_of(config_->globals.event_loop), no_uring);
+  std::vector<std::unique_ptr<SocketLoop>> loops = make_the_loops();
   const Commons commons{*ledger_, *this, credentials_, tracked_, &console_, static_cast<std::uint32_t>(::getuid()), &proofs_};
   for (unsigned i = 0; i < worker_count(*config_); ++i) {
-    cores_.push_back(std::make_unique<Core>(i, loop_kind_, socket_options(), names_.resolver(), commons, config_, random_secret()));
+    cores_.push_back(std::make_unique<Core>(i, std::move(loops[i]), names_.resolver(), commons, config_, random_secret()));
   }
+}
+
+std::vector<std::unique_ptr<SocketLoop>> Runtime::make_the_loops() {
+  const EventLoop wanted = config_->globals.event_loop;
+  std::string no_uring;
+  loop_kind_ = choose_loop(name_of(wanted), no_uring);
+  std::vector<std::unique_ptr<SocketLoop>> loops = make_loops(loop_kind_, worker_count(*config_), socket_options(), no_uring);
+  // Containers forbid io_uring by default, and who did not ask for it misses nothing.
+  if (!no_uring.empty()) log::line(wanted == EventLoop::io_uring ? log::Level::warning : log::Level::log,
+                                   "event_loop = {}: epoll it is, for io_uring does not work here: {}", name_of(wanted), no_uring);
+  return loops;
 }
 
 Runtime::~Runtime() = default;

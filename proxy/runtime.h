@@ -75,6 +75,7 @@ class Runtime final : public Fleet, public ProcessPort {
   void put_in_force(std::shared_ptr<const Config> fresh, const Changes& changes);
   std::string open_log(const Globals& globals);
   SocketOptions socket_options() const;
+  std::vector<std::unique_ptr<SocketLoop>> make_the_loops();  // one a worker; also sets loop_kind_
   ListenResult open_sockets(int sockets_given, TakeoverReceiver* old) const;
   void on_taken_over();
   void receive_from_old();

@@ -6,9 +6,9 @@
 namespace pgweir {
 
 struct Runtime::Core {
-  Core(unsigned number, LoopKind kind, const SocketOptions& options, Resolver& resolver, const Commons& commons,
+  Core(unsigned number, std::unique_ptr<SocketLoop> made, Resolver& resolver, const Commons& commons,
        const std::shared_ptr<const Config>& config, std::uint64_t seed)
-      : owned_loop(make_loop(kind, options)),
+      : owned_loop(std::move(made)),
         connector(loop, resolver, config->unix_socket_dirs.empty() ? std::string{} : config->unix_socket_dirs.front()),
         worker(number, commons, config, loop, connector, seed) {
     loop.report_to(worker);

@@ -4,16 +4,11 @@
 
 #include <cstring>
 
-#include "proxy/core/log.h"
 #include "proxy/net/epoll_loop.h"
 #include "proxy/net/uring_loop.h"
 
 namespace pgweir {
 namespace {
-
-// What auto means: io_uring has not measured better, and holds more memory under back-pressure
-// (docs/performance.md).
-constexpr LoopKind better_loop = LoopKind::epoll;
 
 // Whether a receive on this kernel stays armed and brings its own buffer: what the loop is built
 // on, and older than none of the features that opening a ring asks for.
@@ -44,9 +39,7 @@ std::string probe() {
 }  // namespace
 
 LoopKind choose_loop(std::string_view wanted, std::string& reason) {
-  if (wanted == "epoll" || (wanted == "auto" && better_loop == LoopKind::epoll)) {
-    return LoopKind::epoll;
-  }
+  if (wanted == "epoll") return LoopKind::epoll;
   reason = probe();
   return reason.empty() ? LoopKind::io_uring : LoopKind::epoll;
 }
@@ -55,14 +48,23 @@ const char* name_of(LoopKind kind) {
   return kind == LoopKind::io_uring ? "io_uring" : "epoll";
 }
 
-std::unique_ptr<SocketLoop> make_loop(LoopKind kind, const SocketOptions& options) {
-  if (kind == LoopKind::io_uring) {
-    auto ring = std::make_unique<Uring>();
-    const std::string error = ring->open();
-    if (error.empty()) return std::make_unique<UringLoop>(std::move(ring), options);
-    log::line(log::Level::warning, "no io_uring loop: {}", error);
+std::vector<std::unique_ptr<SocketLoop>> make_loops(LoopKind& kind, unsigned count, const SocketOptions& options,
+                                                    std::string& reason) {
+  std::vector<std::unique_ptr<Uring>> rings;
+  while (kind == LoopKind::io_uring && rings.size() < count) {
+    rings.push_back(std::make_unique<Uring>());
+    reason = rings.back()->open();
+    if (!reason.empty()) kind = LoopKind::epoll;
   }
-  return std::make_unique<EpollLoop>(options);
+  std::vector<std::unique_ptr<SocketLoop>> loops;
+  for (unsigned number = 0; number < count; ++number) {
+    if (kind == LoopKind::io_uring) {
+      loops.push_back(std::make_unique<UringLoop>(std::move(rings[number]), options));
+    } else {
+      loops.push_back(std::make_unique<EpollLoop>(options));
+    }
+  }
+  return loops;
 }
 
 }  // namespace pgweir

@@ -168,6 +168,7 @@ class Pooler:
             self.write("hba.conf", hba)
             self.settings.update(auth_type="hba", auth_hba_file=self.folder / "hba.conf")
         self.settings.update(settings)
+        self.asked_for = set(settings)
         self.write_ini()
         self.process = None
         if start:
@@ -189,8 +190,8 @@ class Pooler:
             lines.append(f"{name} = {where}{options}")
         lines.append("[pgbouncer]")
         lines += [f"{key} = {value}" for key, value in self.settings.items() if value is not None]
-        # The whole suite with other settings: PGWEIR_SETTINGS="workers=2".
-        lines += os.environ.get("PGWEIR_SETTINGS", "").split()
+        # The whole suite with other settings: PGWEIR_SETTINGS="workers=2". What a test asks for itself stays.
+        lines += [line for line in os.environ.get("PGWEIR_SETTINGS", "").split() if line.split("=")[0] not in self.asked_for]
         for section, entries in (("users", self.users), ("peers", self.peers)):
             if entries:
                 lines += [f"[{section}]"] + [f"{name} = {options}" for name, options in entries.items()]

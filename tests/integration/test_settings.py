@@ -189,11 +189,6 @@ def test_syslog_gets_the_lines_under_its_name(pooler, tmp_path):
     assert all(int(line[1:line.index(b">")]) >> 3 == 19 for line in lines), lines    # local3
 
 
-def test_the_event_loop_is_the_one_asked_for(pooler):
-    p = pooler(event_loop="epoll")
-    p.log_has("process up: .* event loop: epoll")
-
-
 @pytest.mark.parametrize("settings, spoken", [
     ({"server_tls_protocols": "tlsv1.2"}, r"TLSv1\.2/"),
     ({"server_tls13_ciphers": "TLS_AES_128_GCM_SHA256"}, r"TLSv1\.3/TLS_AES_128_GCM_SHA256")])

@@ -20,7 +20,7 @@ struct Hop : Recorder {
   int handed_over = 0;
   std::string outbox;
 
-  explicit Hop(LoopKind kind) : owned(make_loop(kind, {})) { loop.report_to(*this); }
+  explicit Hop(LoopKind kind) : owned(make_loop(kind)) { loop.report_to(*this); }
 
   void on_bytes(Token, Bytes bytes) override {
     outbox += as_text(bytes);

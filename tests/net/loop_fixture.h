@@ -79,12 +79,16 @@ struct OnUring {
     return kind;
   }
 };
+inline std::unique_ptr<SocketLoop> make_loop(LoopKind kind) {
+  std::string reason;
+  return std::move(make_loops(kind, 1, {}, reason).front());
+}
 struct LoopFixture {
   std::unique_ptr<SocketLoop> owned;
   SocketLoop& loop = *owned;
   Recorder seen;
 
-  explicit LoopFixture(LoopKind kind) : owned(make_loop(kind, {})) { loop.report_to(seen); }
+  explicit LoopFixture(LoopKind kind) : owned(make_loop(kind)) { loop.report_to(seen); }
 
   // Turns until `done`, for at most `patience`.
   bool until(const std::function<bool()>& done, Duration patience = seconds(20)) {
