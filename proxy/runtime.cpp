@@ -47,12 +47,13 @@ Runtime::Runtime(std::shared_ptr<const Config> config, Read read, bool quiet, in
       names_(*this, *config_),
       credentials_(random_bytes(32)),
       tracked_(config_->globals.track_extra_parameters),
+      proven_(random_secret()),
       ledger_(std::make_unique<Ledger>(worker_count(*config_))),
       console_(*this),
       web_(*this, *ledger_, PGWEIR_VERSION) {
   if (const std::string error = open_log(config_->globals); !error.empty()) log::line(log::Level::error, "{}", error);
   std::vector<std::unique_ptr<SocketLoop>> loops = make_the_loops();
-  const Commons commons{*ledger_, *this, credentials_, tracked_, &console_, static_cast<std::uint32_t>(::getuid()), &proofs_};
+  const Commons commons{*ledger_, *this, credentials_, tracked_, &console_, static_cast<std::uint32_t>(::getuid()), &proofs_, &proven_};
   for (unsigned i = 0; i < worker_count(*config_); ++i) {
     cores_.push_back(std::make_unique<Core>(i, std::move(loops[i]), names_.resolver(), commons, config_, random_secret()));
   }

@@ -21,6 +21,7 @@
 #include "proxy/net/loop_choice.h"
 #include "proxy/names.h"
 #include "proxy/net/signals.h"
+#include "proxy/policy/prepared/proven_texts.h"
 #include "proxy/session/worker.h"
 #include "proxy/takeover_process.h"
 #include "proxy/tls_setup.h"
@@ -96,6 +97,7 @@ class Runtime final : public Fleet, public ProcessPort {
   Names names_;
   Credentials credentials_;
   policy::TrackedParameters tracked_;
+  policy::ProvenTexts proven_;
   LoopKind loop_kind_ = LoopKind::epoll;
   std::unique_ptr<Ledger> ledger_;
   Console console_;

@@ -15,6 +15,9 @@
 namespace pgweir {
 
 class Ledger;
+namespace policy {
+class ProvenTexts;
+}
 struct ClientSession;
 class Worker;
 class ProofPort;
@@ -57,6 +60,7 @@ struct Commons {
   ConsolePort* console = nullptr;              // null: there is none (tests)
   std::uint32_t own_uid = ~0u;                 // who may use the console without a password
   ProofPort* proofs = nullptr;                 // null: LDAP, PAM and peer prove nobody (tests)
+  policy::ProvenTexts* proven = nullptr;       // null: each worker knows of its own servers' only (tests)
 };
 
 }  // namespace pgweir

@@ -97,7 +97,7 @@ Worker::Verdict Worker::judge_statement_without_server(ClientSession& client, co
   const PooledServer* idle = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
   if (idle && !needs_check(desk, *idle)) return Verdict::forward;
   StatementRef statement = statements_.intern(identity_of(*view), policy::StatementKind::parsed, planning(client));
-  if (statement->text->reads_clock || statement->proven_for != desk.pool.account().key) return Verdict::forward;
+  if (statement->text->reads_clock || !statements_.is_proven(*statement, desk.pool.account().key)) return Verdict::forward;
   ++desk.stats.client_parses;
   client.statements.set(view->statement, std::move(statement));
   compose::parse_complete(answers_);

@@ -51,7 +51,9 @@ struct WorkerState {
         loop_(loop),
         connector_(connector),
         random_(static_cast<std::minstd_rand::result_type>(seed | 1)),
-        statements_(number + 1, workers_max, seed * 0x9e3779b97f4a7c15) {}
+        statements_(number + 1, workers_max, seed * 0x9e3779b97f4a7c15) {
+    statements_.share_proofs(shared.proven);
+  }
 
   const unsigned number_;
   Commons shared_;

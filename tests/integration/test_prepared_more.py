@@ -147,3 +147,20 @@ def test_the_slow_log_shows_the_clients_name_and_text(pooler):
         b.ask("begin")
         run(a, "mine", ("x",))
         p.log_has(r"execute mine: select 'slow' \|\| \$1")
+
+
+def test_T76_what_one_workers_server_has_parsed_is_answered_by_all_of_them_while_no_server_is_free(pooler):
+    """A pool of so many servers lives on both workers; clients are spread over them."""
+    p = pooler(pool_mode="transaction", default_pool_size=5, workers=2)
+    conns = [p.wire() for _ in range(12)]
+    holders, others = conns[:5], conns[5:]
+    assert tags(holders[0].send(parse("known", "select 'proof'"), SYNC).until()) == "1Z"
+    for conn in holders:
+        conn.ask("begin")
+    for conn in others:
+        assert tags(conn.send(parse("known", "select 'proof'"), SYNC).until()) == "1Z"
+    for conn in holders:
+        conn.ask("commit")
+    for conn in others:
+        assert rows(conn.send(bind("", "known"), execute(), SYNC).until()) == [["proof"]]
+        conn.close()

@@ -32,7 +32,7 @@ bool Assumptions::settle(unsigned count, std::uint64_t pool) {
   for (std::size_t i = head_; i < end; ++i) {
     Assumption& a = log_[i];
     if (a.what == What::duplicate) possible = false;
-    if (a.what == What::prepared) a.statement->proven_for = pool;
+    if (a.what == What::prepared) a.statement->store->note_proven(*a.statement, pool);
   }
   pop(count);
   return possible;

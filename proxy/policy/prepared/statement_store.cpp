@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "proxy/core/check.h"
+#include "proxy/policy/prepared/proven_texts.h"
 
 namespace pgweir::policy {
 
@@ -31,6 +32,14 @@ Statement* StatementStore::find(const StatementText& text) const {
   const Key key{hash_(text.identity, seed_) ^ policy::hash_of(text.planning), text.identity, text.kind, text.planning};
   const auto found = statements_.find(key);
   return found == statements_.end() ? nullptr : found->get();
+}
+
+void StatementStore::note_proven(Statement& statement, std::uint64_t pool) {
+  if (std::exchange(statement.proven_for, pool) != pool && proofs_) proofs_->add(pool, *statement.text);
+}
+
+bool StatementStore::is_proven(const Statement& statement, std::uint64_t pool) const {
+  return statement.proven_for == pool || (proofs_ && proofs_->has(pool, *statement.text));
 }
 
 StatementRef StatementStore::intern(Bytes identity, StatementKind kind, const SharedPlanning& planning) {

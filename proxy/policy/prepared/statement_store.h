@@ -36,6 +36,7 @@ struct StatementText {
 };
 using SharedText = std::shared_ptr<const StatementText>;
 
+class ProvenTexts;
 class StatementStore;
 
 // One interned statement. Owned by the store; held by StatementRefs.
@@ -93,6 +94,10 @@ class StatementStore {
   StatementRef intern(Bytes identity, StatementKind kind = StatementKind::parsed, const SharedPlanning& planning = {});
   // The statement of that text; null when there is none.
   Statement* find(const StatementText& text) const;
+  // A server of the pool with that key has accepted the statement. Workers that share `proofs` know it of each other.
+  void share_proofs(ProvenTexts* proofs) { proofs_ = proofs; }
+  void note_proven(Statement& statement, std::uint64_t pool);
+  bool is_proven(const Statement& statement, std::uint64_t pool) const;
   // A name for one more version of a statement on some server.
   std::uint64_t fresh_id() { return std::exchange(next_id_, next_id_ + id_step_); }
 
@@ -138,6 +143,7 @@ class StatementStore {
   std::unordered_set<std::unique_ptr<Statement>, ByHash, SameText> statements_;
   Hash hash_;
   std::uint64_t seed_;
+  ProvenTexts* proofs_ = nullptr;
   std::uint64_t next_id_, id_step_;
   std::size_t bytes_ = 0, unused_bytes_ = 0;
   std::uint64_t dropped_ = 0;

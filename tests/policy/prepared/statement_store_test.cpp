@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "proxy/policy/prepared/assumptions.h"
+#include "proxy/policy/prepared/proven_texts.h"
 #include "proxy/policy/prepared/sql_verb.h"
 
 using namespace pgweir;
@@ -52,6 +53,39 @@ TEST_CASE("T25: what is used in this epoch is not dropped") {
   there.begin_epoch();
   CHECK(there.drop_surplus(0)->id == a->id);
   CHECK(there.count() == 0);
+}
+
+TEST_CASE("what a server of one worker has accepted is proven for the others' clients of that pool, and for nothing else") {
+  ProvenTexts proofs(17);
+  StatementStore one(1, 2, 3), other(2, 2, 4), alone(3, 2, 5);
+  one.share_proofs(&proofs);
+  other.share_proofs(&proofs);
+  TrackedParameters tracked("");
+  PlanningCache cache;
+  const SharedPlanning utc = cache.of(tracked, with_value(nullptr, tracked.place_of("timezone"), "UTC", tracked.size()), nullptr);
+  const StatementRef accepted = one.intern(as_bytes("a")), same = other.intern(as_bytes("a"));
+  Assumptions log;
+  log.push({Assumption::What::prepared, false, accepted, {}, {}, {}});
+  CHECK_FALSE(other.is_proven(*same, 5));
+  CHECK(log.settle(1, 5));
+  CHECK(one.is_proven(*accepted, 5));
+  CHECK(other.is_proven(*same, 5));
+  CHECK_FALSE(other.is_proven(*same, 6));
+  CHECK_FALSE(other.is_proven(*other.intern(as_bytes("b")), 5));
+  CHECK_FALSE(other.is_proven(*other.intern(as_bytes("a"), StatementKind::sql), 5));
+  CHECK_FALSE(other.is_proven(*other.intern(as_bytes("a"), StatementKind::parsed, utc), 5));
+  CHECK_FALSE(alone.is_proven(*alone.intern(as_bytes("a")), 5));
+}
+
+TEST_CASE("of what is proven the latest are remembered, and not without bound") {
+  ProvenTexts proofs(17);
+  StatementStore store;
+  store.share_proofs(&proofs);
+  const auto text = [&](std::size_t number) { return store.intern(as_bytes("t" + std::to_string(number))); };
+  for (std::size_t number = 0; number < 3 * ProvenTexts::kept; ++number) store.note_proven(*text(number), 5);
+  CHECK(proofs.has(5, *text(3 * ProvenTexts::kept - 1)->text));
+  CHECK(proofs.has(5, *text(2 * ProvenTexts::kept)->text));
+  CHECK_FALSE(proofs.has(5, *text(0)->text));
 }
 
 TEST_CASE("a failed batch gives a name its old meaning back") {
