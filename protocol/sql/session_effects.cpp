@@ -98,7 +98,7 @@ class Reader {
     if (take("set")) return set();
     if (take("reset")) return reset();
     if (take("discard")) return discard();
-    if (take("listen")) return leaves();
+    if (take("listen")) return leaves(effects_.listens);
     if (take("unlisten") || take("close")) return takes_away();
     if (take("load")) {
       effects_.loads_library = true;
@@ -184,14 +184,14 @@ class Reader {
     if (!word("plans") && !word("sequences")) takes_away();
   }
 
-  void leaves() { effects_.leaves_something = true; }
+  void leaves(bool& which) { which = effects_.leaves_something = true; }
   void takes_away() { effects_.takes_something_away = true; }
 
   // DECLARE name ... CURSOR WITH HOLD FOR query
   void declare() {
     std::string_view last;
     while (token_.kind != TokenKind::end && !token_.is(';') && !word("for")) {
-      if (word("hold") && is(last, "with")) leaves();
+      if (word("hold") && is(last, "with")) leaves(effects_.holds_cursor);
       last = token_.text;
       advance();
     }
@@ -204,7 +204,7 @@ class Reader {
     while (token_.kind != TokenKind::end && !token_.is(';')) {
       if (word("as")) return calls();          // what comes before are names, types and defaults
       head &= token_.kind == TokenKind::word && !word("table") && !word("view") && !word("sequence") && !word("function");
-      if ((head && (word("temp") || word("temporary"))) || word("pg_temp")) leaves();
+      if ((head && (word("temp") || word("temporary"))) || word("pg_temp")) leaves(effects_.makes_temporary);
       advance();
     }
   }
@@ -216,7 +216,7 @@ class Reader {
     while (token_.kind != TokenKind::end && !token_.is(';')) {
       const bool name = token_.kind == TokenKind::word || token_.kind == TokenKind::quoted;
       if (name && is(last, "into") && (word("temp") || word("temporary") || word("pg_temp") || word("local") || word("global")))
-        leaves();
+        leaves(effects_.makes_temporary);
       if (token_.is('(')) {
         advance();
         if (!into) call(last);
@@ -248,7 +248,7 @@ class Reader {
       if (is_foreign(function)) effects_.functions.push_back(folded({TokenKind::word, false, function}));
       return;
     }
-    if (is_one_of(function, locking_functions)) return leaves();
+    if (is_one_of(function, locking_functions)) return leaves(effects_.locks);
     if (is_one_of(function, unlocking_functions)) return takes_away();
     config_call();
   }
@@ -360,7 +360,7 @@ SessionEffects session_effects(std::string_view sql) {
   SessionEffects effects = Reader(sql).read();
   // However it is spelled, quoted or reached: by search_path, no later statement would name it.
   if (mentions(sql, "pg_temp") || mentions(sql, "u&\"")) {
-    effects.leaves_something = true;
+    effects.leaves_something = effects.makes_temporary = true;
     effects.unreadable_setting |= mentions(sql, "search_path");
   }
   if (mentions(sql, "pg_settings")) effects.all_settings |= mentions(sql, "update");

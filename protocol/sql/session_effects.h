@@ -20,6 +20,8 @@ struct SessionEffects {
   bool unreadable_setting = false;  // set_config() of a computed name
   // Something may now be there that cannot be given to another server: a lock, a temporary table, a cursor, a channel.
   bool leaves_something = false;
+  // ... which, as far as the text tells.
+  bool locks = false, makes_temporary = false, holds_cursor = false, listens = false;
   // Such a thing may be gone.
   bool takes_something_away = false;
   // Functions that are not PostgreSQL's own, in lower case: what they do is not in the text.

@@ -47,6 +47,16 @@ TEST_CASE("set_config names its setting by a literal, a parameter, or in no way 
   CHECK(both.settings == Names{"a.b", "c.d"});
 }
 
+TEST_CASE("of what stays with the session it is told which kind it is") {
+  CHECK(session_effects("listen x").listens);
+  CHECK(session_effects("select pg_advisory_lock(1)").locks);
+  CHECK(session_effects("create temp table x (a int)").makes_temporary);
+  CHECK(session_effects("select 1 into temp x").makes_temporary);
+  CHECK(session_effects("declare c cursor with hold for select 1").holds_cursor);
+  const auto both = session_effects("create temp table x (a int); listen y");
+  CHECK((both.makes_temporary && both.listens && !both.locks && !both.holds_cursor));
+}
+
 TEST_CASE("what cannot be given to another server is told when it comes and when it may go") {
   for (const char* sql : {"listen x", "select pg_advisory_lock(1)", "select pg_try_advisory_lock_shared(1, 2)",
                           "create temp table x (a int)", "CREATE LOCAL TEMPORARY VIEW v AS SELECT 1",
