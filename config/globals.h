@@ -151,6 +151,8 @@ struct Globals {
   SslMode server_tls_sslmode{};
   std::string service_name;
   bool share_unnamed_statements = false;
+  Micros session_audit_interval{};  // 0: off
+  int session_audit_servers = 0;    // at each audit, of each pool, by each worker
   SessionState session_state{};
   bool show_old_columns = false;
   Micros shutdown_drain_timeout{};  // 0: wait for clients as long as they stay

@@ -273,7 +273,12 @@ WorkerFacts collect_facts(Worker& worker, Wants wants, std::size_t limit) {
   if (const DigestTable* digests = worker.digests()) facts.query_counters = digests->counters();
   facts.peers = worker.peer_counts();
   if (wants == Wants::activity || wants == Wants::pools_and_activity) facts.activity = activity_of(worker, calendar, limit);
-  if (wants == Wants::pools || wants == Wants::pools_and_activity) {
+  if (wants == Wants::isolation) {
+    for (const IsolationRow& row : worker.isolation_log().rows()) {
+      if (row.text && row.runs > 0) facts.isolation.push_back(row);
+    }
+  }
+  if (wants == Wants::pools || wants == Wants::pools_and_activity || wants == Wants::isolation) {
     for (const auto& [key, desk] : worker.desks()) {
       if (!desk->removed) facts.pools.push_back(facts_of(*desk, worker, calendar));
     }

@@ -74,7 +74,7 @@ struct DnsFacts {
 };
 
 // What a table wants to be collected.
-enum class Wants : std::uint8_t { nothing, pools, sockets, queries, slow_queries, activity, pools_and_activity };
+enum class Wants : std::uint8_t { nothing, pools, sockets, queries, slow_queries, activity, pools_and_activity, isolation };
 
 // What a server does for its client, or a client that waits for one.
 struct ActivityFacts {
@@ -104,6 +104,7 @@ struct WorkerFacts {
   DigestCounters query_counters;                // in any case
   std::vector<SlowStatement> slow;              // Wants::slow_queries
   std::vector<ActivityFacts> activity;          // Wants::activity
+  std::vector<IsolationRow> isolation;          // Wants::isolation, which has pools too
   ObjectCounts counts;               // in any case
   StatementFacts statements;         // in any case
   std::map<int, PeerCounts> peers;   // in any case

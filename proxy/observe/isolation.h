@@ -37,12 +37,14 @@ struct IsolationCounts {
   std::uint64_t looks = 0;           // a server was asked what its client has set
   std::uint64_t full_looks = 0;      // ... and what else is there
   std::uint64_t cleaned = 0;         // DISCARD ALL after a client that has left
+  std::uint64_t refused = 0;         // statements, by session_state=refuse
+  std::uint64_t audits = 0;          // an idle server was asked for everything its session has
   std::uint64_t leaks_detected = 0;  // a server had something of a client's that it must not have had any more
   std::array<std::uint64_t, pin_reasons> pins{};
 
   IsolationCounts& operator+=(const IsolationCounts& other) {
     replays += other.replays, looks += other.looks, full_looks += other.full_looks, cleaned += other.cleaned;
-    leaks_detected += other.leaks_detected;
+    audits += other.audits, refused += other.refused, leaks_detected += other.leaks_detected;
     for (std::size_t i = 0; i < pin_reasons; ++i) pins[i] += other.pins[i];
     return *this;
   }

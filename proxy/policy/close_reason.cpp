@@ -96,6 +96,7 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::auth_query_failed,             "auth_query_failed",               "00000", "auth_query failed",                       false, false},
     {R::test_failed,                   "test_failed",                     "00000", "server_check_query failed",               false, false},
     {R::reset_failed,                  "reset_failed",                    "00000", "server_reset_query failed",               false, false},
+    {R::session_not_clean,             "session_not_clean",               "00000", "session is not clean",                    false, false},
     {R::replication_client_closed,     "replication_client_closed",       "00000", "replication client was closed",           false, false},
     {R::handed_over,                   "handed_over",                     "00000", "handed over to another worker",           false, false},
     {R::shutdown,                      "shutdown",                        "00000", "shutting down",                           false, false},

@@ -100,6 +100,7 @@ enum class CloseReason : std::uint8_t {
   auth_query_failed,
   test_failed,
   reset_failed,
+  session_not_clean,             // the residue audit has found something of a client's, or has failed
   replication_client_closed,
   handed_over,                   // lives on in another worker; not logged
   shutdown,

@@ -15,7 +15,7 @@ bool Worker::borrow(ClientSession& client) {
     return false;
   }
   while (pool.waiters().empty()) {
-    PooledServer* pooled = pool.best_idle();
+    PooledServer* pooled = fitting_idle(desk, client);
     if (!pooled || needs_check(desk, *pooled)) break;
     auto& server = *static_cast<ServerConnection*>(pooled->connection);
     if (close_if_unfit(server)) continue;
@@ -34,6 +34,20 @@ bool Worker::borrow(ClientSession& client) {
   if (!check_one(desk)) open_wanted(desk);
   client.wait_reason = wait_reason(desk);
   return false;
+}
+
+// The server to hand out next; of the first few, one that has the client's settings already, since it costs no replay.
+PooledServer* Worker::fitting_idle(PoolDesk& desk, const ClientSession& client) const {
+  constexpr int first_few = 8;
+  PooledServer* best = desk.pool.best_idle();
+  if (!isolates(desk)) return best;
+  const ServerList& idle = desk.pool.servers(ServerState::idle);
+  PooledServer* next = best;
+  for (int i = 0; i < first_few && next; ++i, next = idle.after(*next)) {
+    const ServerFacts& facts = static_cast<ServerConnection*>(next->connection)->facts;
+    if (policy::same_settings(facts.settings, client.settings)) return next;
+  }
+  return best;
 }
 
 void Worker::enqueue(ClientSession& client) {
@@ -71,6 +85,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   server.statements.unnamed_is_the_clients = false;
   client.phase = ClientPhase::leasing;
   start_clock(server);
+  if (desk.distrust && isolates(desk)) touch(server).everything = touch(server).code = true;
   log_client(log::Level::debug, client, "gets server S-{}, waited {} us", static_cast<const void*>(&server),
              count_us(client.last_wait));
   if (!give_settings(server, policy::difference(shared_.tracked, client.parameters, server.facts.parameters))) {

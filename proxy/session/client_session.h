@@ -7,6 +7,7 @@
 #include "config/effective.h"
 #include "protocol/framer.h"
 #include "proxy/observe/isolation.h"
+#include "proxy/observe/isolation_log.h"
 #include "proxy/observe/waits.h"
 #include "proxy/policy/close_reason.h"
 #include "proxy/policy/parameters.h"
@@ -83,6 +84,7 @@ struct ClientSession {
   WaitReason wait_reason = WaitReason::pool_size;   // while it is queued
   bool in_transaction = false;   // xact_since is running
   PinReason pin = PinReason::none;   // why its server stays with it outside of transactions
+  IsolationLog::Ref set_by = 0;      // the class of statement that has changed its settings last
   bool long_key = false;         // it speaks protocol 3.2, so that its cancel key may be a long one
   std::uint64_t secret = 0;      // what its cancel key is made of
   std::uint64_t id = 0;          // one counter with the servers, in order of arrival

@@ -9,7 +9,8 @@
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
 #include "protocol/sql/session_effects.h"
-#include "protocol/wire.h"
+#include "proxy/policy/session_report.h"
+#include "proxy/session/isolation_notes.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
@@ -66,7 +67,10 @@ void Worker::note_session(ClientSession& client, const Piece& piece) {
 void Worker::note_text(ClientSession& client, std::string_view sql, bool whole) {
   if (!whole) touch(*client.server).everything = true;       // nobody has read the rest
   client.server->steps.suspect = sql::may_affect_session(sql);
-  if (client.server->steps.suspect) note_effects(client, sql::session_effects(sql), {});
+  if (!client.server->steps.suspect) return;
+  const sql::SessionEffects effects = sql::session_effects(sql);
+  note_effects(client, effects, {});
+  SessionNotes::note_class(*this, client, sql, effects);
 }
 
 void Worker::note_bind(ClientSession& client, Bytes body) {
@@ -75,7 +79,10 @@ void Worker::note_bind(ClientSession& client, Bytes body) {
   const policy::StatementRef* named = view->statement.empty() ? &client.statements.unnamed : client.statements.find(view->statement);
   if (!named) return;
   if (!*named) touch(*client.server).everything = true;      // too large to be remembered
-  else if (const auto& effects = (*named)->text->effects) note_effects(client, *effects, body.subspan(view->statement_end));
+  else if (const auto& effects = (*named)->text->effects) {
+    note_effects(client, *effects, body.subspan(view->statement_end));
+    SessionNotes::note_class(*this, client, (*named)->text->sql(), *effects);
+  }
 }
 
 void Worker::note_effects(ClientSession& client, const sql::SessionEffects& effects, Bytes parameters) {
@@ -137,7 +144,10 @@ bool Worker::settle_session(ServerConnection& server) {
   ClientSession& client = *server.client;
   if (!server.touch) return client.pin == PinReason::none;
   SessionTouch& touched = *server.touch;
-  if (touched.stays != PinReason::none) pin(server, touched.stays);
+  if (touched.stays != PinReason::none) {
+    if (touched.stays != client.pin) SessionNotes::count_pin(*this, touched, touched.stays);
+    pin(server, touched.stays);
+  }
   const bool for_good = client.pin == PinReason::library || client.pin == PinReason::unreadable || client.pin == PinReason::policy;
   if (for_good || (client.pin != PinReason::none && !touched.everything)) return false;
   std::vector<std::string> names = touched.settings;
@@ -151,6 +161,7 @@ bool Worker::settle_session(ServerConnection& server) {
   }
   IsolationCounts& counts = server.desk->isolation;
   ++(touched.everything ? counts.full_looks : counts.looks);
+  SessionNotes::count_looks(*this, touched);
   client.phase = ClientPhase::preparing;
   server.told.clear();
   start_job(server, ServerJob::look, touched.everything ? policy::session_question(names, touched.code) : policy::settings_question(names));
@@ -193,9 +204,11 @@ void Worker::on_looked(ServerConnection& server) {
       found->second.dirty |= left;
       found->second.clean_looks += !left;
     }
+    if (!policy::same_settings(settings, client.settings)) SessionNotes::count_kept(*this, client, *touched);
     server.facts.settings = client.settings = settings;
   }
   server.told = {};
+  if (reason != PinReason::none && reason != client.pin) SessionNotes::count_pin(*this, *touched, reason);
   pin(server, reason);
   client.phase = ClientPhase::leasing;
   if (client.held) client.last_state += loop_.now() - client.held_since;
@@ -209,38 +222,27 @@ void Worker::on_looked(ServerConnection& server) {
 policy::SharedSettings Worker::settings_told(const ServerConnection& server, const SessionTouch& touched, PinReason& reason) const {
   const policy::SharedSettings& before = server.client->settings;
   policy::SharedSettings settings = touched.everything ? nullptr : before;
-  Framer rows(Direction::from_server);
-  Bytes left = server.told;
-  while (auto piece = rows.next(left)) {
-    WireReader reader(piece->body());
-    if (reader.u16() != 3) continue;
-    std::string_view fields[3];
-    bool null = false;
-    for (std::string_view& field : fields) {
-      const std::int32_t length = reader.i32();
-      null = length < 0;
-      if (length > 0) field = as_text(reader.bytes(static_cast<std::size_t>(length)));
-    }
-    const auto [kind, name, value] = fields;
-    if (kind == "custom") {
+  policy::for_each_fact(server.told, [&](const policy::SessionFact& fact) {
+    const std::string_view name = fact.name, value = fact.value.value_or("");
+    if (fact.kind == "custom") {
       const bool is_nobody = (name == "role" && value == "none") || (name == "session_authorization" && value == server.desk->pool.user());
       // What was set once and has been reset reads as nothing, not as NULL.
       const bool was_set = std::find(touched.settings.begin(), touched.settings.end(), name) != touched.settings.end() ||
                            !policy::same_settings(policy::with_setting(before, name, std::nullopt), before);
-      const bool is_set = !null && !is_nobody && (!value.empty() || was_set);
+      const bool is_set = fact.value && !is_nobody && (!value.empty() || was_set);
       settings = policy::with_setting(settings, name, is_set ? std::optional(value) : std::nullopt);
-    } else if (kind == "setting") {
+    } else if (fact.kind == "setting") {
       const bool of_transaction = name.starts_with("transaction_");
       const std::string lower_name = policy::lower_case(name);
       if (!of_transaction && shared_.tracked.place_of(name) == policy::TrackedParameters::none)
         settings = policy::with_setting(settings, lower_name, value);
-    } else if (value != "0") {
-      reason = kind == "lock" ? PinReason::advisory_lock
-               : kind == "cursor" ? PinReason::held_cursor
-               : kind == "channel" ? PinReason::channel
-                                   : PinReason::temporary;
+    } else if (policy::is_there(fact)) {
+      reason = fact.kind == "lock" ? PinReason::advisory_lock
+               : fact.kind == "cursor" ? PinReason::held_cursor
+               : fact.kind == "channel" ? PinReason::channel
+                                        : PinReason::temporary;
     }
-  }
+  });
   return settings;
 }
 
@@ -266,6 +268,7 @@ bool Worker::give_settings(ServerConnection& server, const std::string& reported
     return true;
   }
   ++server.desk->isolation.replays;
+  SessionNotes::count_replay(*this, client);
   const policy::SettingsPlan plan = policy::plan_settings(client.settings, server.facts.settings);
   begin_job(server, ServerJob::setup);
   Buffer words;

@@ -47,6 +47,8 @@ struct PoolDesk {
   PoolTimes times;
   IsolationCounts isolation{};
   std::unordered_map<std::string, FunctionTrust> functions;   // by name; bounded
+  TimePoint audit_at{};                        // the next residue audit
+  bool distrust = false;                       // one has found something: every lease is followed by a full look
   PoolStats stats;
   PoolStats at_period_start;                   // of the running stats_period
   PoolStats last_period;                       // what the last completed one added

@@ -9,6 +9,7 @@
 #include "proxy/session/batch_watch.h"
 #include "proxy/session/say.h"
 #include "proxy/session/server_login.h"
+#include "proxy/session/isolation_notes.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
@@ -115,6 +116,7 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
     server.clock.on_flush();
   }
   if (isolates(*client.desk()) && !client.replication) note_session(client, piece);
+  else if (SessionNotes::reports_readiness(*client.desk())) SessionNotes::note_readiness(*this, client, piece);
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.
   const bool goes_out = verdict != Verdict::wait && verdict != Verdict::end;
@@ -236,7 +238,7 @@ bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& 
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
   if (server.lookup) server.lookup->reply.on_piece(piece.tag, piece.starts, piece.ends, piece.body());
-  if (server.job == ServerJob::look && piece.tag == 'D') hear(server, piece);
+  if ((server.job == ServerJob::look || server.job == ServerJob::audit) && piece.tag == 'D') hear(server, piece);
   if (server.swallowing || !server.client) return true;
   if (piece.tag == 'E' && piece.starts && correct_error(server, piece, to_client)) return server.client != nullptr;
   if (!to_client.append(piece.bytes)) {

@@ -38,6 +38,7 @@ enum class ServerJob : std::uint8_t {
   lookup,          // auth_query
   look,            // what its client has done to the session
   clean,           // DISCARD ALL, after a client that has left something behind
+  audit,           // what its session has while nobody holds it: audit.h
 };
 
 // How far the encryption of a connection to a server has come.
@@ -89,7 +90,7 @@ struct ServerConnection {
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
   policy::PlanningSteps steps;                 // what its client's transaction has set that changes planning
   std::unique_ptr<SessionTouch> touch;         // null: its client has done nothing to its session
-  Buffer told;                                 // of ServerJob::look, the rows
+  Buffer told;                                 // of ServerJob::look and audit, the rows
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;
@@ -108,6 +109,8 @@ struct ServerConnection {
   bool request_cut = false;                    // a message has gone out to it in part only
   bool checked = false;                        // server_check_query has just succeeded
   std::uint64_t leases = 0;                    // how many clients it has served
+  std::uint64_t audited_leases = 0;            // ... when it was audited last
+  TimePoint audited_at{};
   unsigned cancels = 0;                        // cancel requests for it that are on their way
   TimePoint request_at{};                      // its last request
   TimePoint paused_at{};                       // reading_paused since

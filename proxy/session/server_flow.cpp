@@ -1,6 +1,7 @@
 // A server from connecting to its first ReadyForQuery, and what the pooler itself asks of it.
 #include "protocol/auth/secret.h"
 #include "protocol/compose.h"
+#include "proxy/session/audit.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
 
@@ -206,6 +207,7 @@ void Worker::on_job_done(ServerConnection& server) {
                : job == ServerJob::reset         ? "server_reset_query"
                : job == ServerJob::look          ? "looking at the session"
                : job == ServerJob::clean         ? "DISCARD ALL"
+               : job == ServerJob::audit         ? "session audit"
                : job == ServerJob::connect_query ? "connect_query"
                                                  : "server_check_query",
                server.job_error);
@@ -228,6 +230,8 @@ void Worker::on_job_done(ServerConnection& server) {
     }
     case ServerJob::look:
       return on_looked(server);
+    case ServerJob::audit:
+      return ResidueAudit::on_answer(*this, server);
     case ServerJob::reset: case ServerJob::clean:
       if (server.job_failed || server.talk.transaction() != TxStatus::idle) {
         return end_server(server, CloseReason::reset_failed);

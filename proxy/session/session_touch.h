@@ -5,10 +5,19 @@
 #include <vector>
 
 #include "proxy/observe/isolation.h"
+#include "proxy/observe/isolation_log.h"
 
 namespace pgweir {
 
 struct SessionTouch {
+  // The classes of statements that did it; beyond so many the others are not told of.
+  struct Class {
+    IsolationLog::Ref ref = 0;
+    bool sets = false;                     // a setting, as its text tells
+    bool more = false;                     // something else, or what no text tells
+  };
+  static constexpr std::size_t classes_max = 8;
+  std::vector<Class> classes;
   std::vector<std::string> settings;       // these may have another value; in lower case
   std::vector<std::string> functions;      // not PostgreSQL's own, and not trusted yet
   bool everything = false;                 // the whole session must be looked at

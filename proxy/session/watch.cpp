@@ -172,6 +172,7 @@ void Worker::note_wait(const ClientSession& client, bool served) {
 }
 
 void Worker::reset_queries() {
+  isolation_log_.clear();
   if (!watch_) return;
   watch_->digests.clear();
   watch_->slow.clear();

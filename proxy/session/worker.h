@@ -1,16 +1,7 @@
 // One core's world: its clients, its servers, its share of every pool. Everything here runs on the worker's thread;
 // other threads reach it by Fleet::post only.
 //
-// The class is declared here and defined by theme:
-//   worker.cpp       events, ending, burying          client_flow.cpp  login and welcome of clients
-//   relay.cpp        bytes between the two sides      server_flow.cpp  connecting, login, the pooler's own queries
-//   borrow.cpp       who gets which server            hand_over.cpp    servers that change workers, eviction
-//   sweep.cpp        time limits                      cancel.cpp       CancelRequests
-//   commands.cpp     what the console orders          prepared*.cpp    prepared statements in shared modes
-//   watch.cpp        statements and waits, noted      tally.cpp        ends and logins, counted
-//   slow_log.cpp     the log of statements            desks.cpp        pools, and their settings
-//   replication.cpp  clients whose server is their own
-//   isolation.cpp    what a client does to its session, in shared modes
+// The class is declared here and defined by theme, in the files that the section comments and README.md name.
 #pragma once
 
 #include <functional>
@@ -36,6 +27,8 @@ inline constexpr std::size_t mark_name_max = std::size_t{1} << 23;
 class Worker final : public LoopEvents, private WorkerState {
   friend class Takeover;
   friend class DedicatedServers;
+  friend class ResidueAudit;
+  friend class SessionNotes;
  public:
   Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop, Connector& connector,
          std::uint64_t seed);
@@ -99,6 +92,7 @@ class Worker final : public LoopEvents, private WorkerState {
   const policy::StatementStore& statement_store() const { return statements_; }
   const policy::StatementCounters& statement_counters() const { return statement_counters_; }
   const Tally& tally() const { return tally_; }
+  const IsolationLog& isolation_log() const { return isolation_log_; }
   const CloseRing& closes() const { return closes_; }
   std::vector<std::string> paused_databases() const;
   std::vector<std::string> disabled_databases() const;
@@ -314,6 +308,7 @@ class Worker final : public LoopEvents, private WorkerState {
 
   // --- pooling (borrow.cpp, hand_over.cpp)
   bool borrow(ClientSession& client);          // true: it holds a server that is ready
+  PooledServer* fitting_idle(PoolDesk& desk, const ClientSession& client) const;
   void grant(PooledServer& pooled, ClientSession& client);
   static bool is_done_with(const ServerConnection& server);
   bool may_leave_client(const ServerConnection& server) const;

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "proxy/observe/digests.h"
+#include "proxy/observe/isolation_log.h"
 #include "proxy/observe/tally.h"
 #include "proxy/observe/waits.h"
 #include "proxy/policy/prepared/sql_verb.h"
@@ -78,6 +79,7 @@ struct WorkerState {
   std::map<AuthLookup::Key, std::unique_ptr<AuthLookup>> lookups_;
   std::set<std::string> custom_names_;         // of settings of no module, which no list of PostgreSQL's names
   std::unique_ptr<StatementWatch> watch_;               // null: query_digests=0
+  IsolationLog isolation_log_;                 // statements that do something to their sessions
   Tally tally_;
   CloseRing closes_;
   std::string farewell_detail_;                // DETAIL of what end_client() tells

@@ -52,7 +52,7 @@ TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours
                                         "metrics_tls_key_file", "alert_isolation_leaks", "log_parameter_max_length",
                                         "query_digests_by_application", "query_digests",
                                         "query_digests_max", "server_connect_parallel",
-                                        "server_lifetime_jitter", "server_tls_direct", "session_state",
+                                        "server_lifetime_jitter", "server_tls_direct", "session_audit_interval", "session_audit_servers", "session_state",
                                         "server_long_cancel_keys",
                                         "share_unnamed_statements", "shutdown_drain_timeout", "show_old_columns", "workers"};
   std::string theirs;

@@ -1,0 +1,110 @@
+"""The residue audit: idle servers are asked whether anything of a client's is left there."""
+import time
+
+import pytest
+from test_isolation import isolation
+from wire import eventually, extended
+
+pytestmark = pytest.mark.ours
+
+
+@pytest.fixture
+def pool(pooler):
+    """A pool in transaction mode that is audited every second."""
+    def make(**settings):
+        return pooler(**{"pool_mode": "transaction", "default_pool_size": 1, "session_audit_interval": 1, "workers": 1} | settings)
+    return make
+
+
+@pytest.fixture
+def trigger(cluster):
+    """A table in database p3 whose trigger changes the session: no text tells."""
+    with cluster.connect("p3") as direct:
+        direct.execute("""
+            drop table if exists orders; create table orders (id int); grant all on orders to public;
+            create or replace function speed_up_here() returns trigger language plpgsql as
+                $$ begin perform set_config('work_mem', '9MB', false); perform set_config('app.order', new.id::text, false); return new; end $$;
+            create trigger hidden before insert on orders for each row execute function speed_up_here();
+            """)
+    return "p3"
+
+
+def audits(p, database="p0"):
+    row = isolation(p, database)
+    return row["audits"] if row else 0
+
+
+def test_what_no_text_tells_is_found_and_the_server_is_closed(pool, trigger):
+    p = pool()
+    with p.wire(trigger) as one, p.wire(trigger) as two:
+        pid = one.value("select pg_backend_pid()")
+        one.ask("insert into orders values (1)")
+        eventually(lambda: isolation(p, trigger)["leaks_detected"] == 1)
+        p.log_has(r"WARNING S-.*: p3/bouncer@.* leak detected: its session has setting app.order, setting work_mem", 5)
+        p.log_has("closing because: session is not clean", 5)
+        # Another server, which is looked at from now on: what the trigger does follows its client.
+        assert two.value("select pg_backend_pid()") != pid
+        one.send(extended("insert into orders values (2)")).until()
+        assert two.value("show work_mem") == "4MB"
+        assert two.value("select coalesce(current_setting('app.order', true), '')") == ""
+        assert one.value("show work_mem") == "9MB"
+        assert one.value("select current_setting('app.order', true)") == "2"
+        before = audits(p, trigger)
+        two.value("select 1")
+        eventually(lambda: audits(p, trigger) > before)
+    assert isolation(p, trigger)["leaks_detected"] == 1
+
+
+def test_a_leak_is_an_alert(pool, trigger):
+    p = pool()
+    with p.wire(trigger) as one:
+        one.ask("insert into orders values (1)")
+        p.log_has("alert isolation_leaks: 1 servers", 10)
+
+
+def test_what_clients_are_known_to_have_set_is_no_leak(pool, cluster):
+    with cluster.connect() as direct:
+        direct.execute("grant alice to bouncer")
+    p = pool(databases={"p0": "connect_query='set statement_timeout to 77000'", "p1": ""}, default_pool_size=2)
+    said = ["set work_mem to '7MB'", "select set_config('work_mem', '7168', false)", "set app.tenant = '7'", "set app.tenant = ''",
+            "set role alice", "set session authorization bouncer", "set search_path to \"Ü\", public", "reset app.tenant", "set enable_seqscan to f",
+            "do $$ begin perform set_config('work_mem', '8192', false); end $$", "set extra_float_digits to 1", "set datestyle to german",
+            "set statement_timeout to default", "discard all", "reset all", "set session characteristics as transaction read only"]
+    with p.wire() as one, p.wire() as two:
+        for sql in said:
+            one.ask(sql)
+            before = audits(p)
+            one.ask("select 1")
+            two.ask("select 1")
+            eventually(lambda: audits(p) > before, 10)
+            row = isolation(p)
+            assert row["leaks_detected"] == 0, sql
+    assert isolation(p)["audits"] >= len(said)
+
+
+def test_so_many_servers_are_asked_at_each_audit(pool):
+    p = pool(default_pool_size=4, session_audit_servers=3)
+    clients = [p.wire() for _ in range(4)]
+    for client in clients:
+        client.ask("begin")
+    for client in clients:
+        client.ask("commit")
+    seen = set()
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and 4 not in seen:
+        seen.add(audits(p))
+        time.sleep(0.05)
+    # Three, then the one that is left; who serves nobody is not asked again.
+    assert seen == {0, 3, 4}
+    time.sleep(2.5)
+    assert audits(p) == 4
+
+
+def test_no_audit_where_it_is_off_or_sessions_are_not_isolated(pool):
+    for settings in ({"session_audit_interval": 0}, {"session_state": "off"}, {"pool_mode": "session"}):
+        p = pool(**settings)
+        with p.wire() as one:
+            for _ in range(5):
+                one.ask("select 1")
+                time.sleep(0.5)
+        assert audits(p) == 0, settings
