@@ -200,6 +200,11 @@ void Worker::welcome(ClientSession& client) {
     const auto* value = policy::value_at(client.parameters, i);
     if (value && *value) compose::parameter_status(out, shared_.tracked.name(i), **value);
   }
+  // By these a driver can tell that there is a pooler, and what it may rely on. libpq: PQparameterStatus().
+  compose::parameter_status(out, "pgweir.version", PGWEIR_VERSION);
+  compose::parameter_status(out, "pgweir.pool_mode", pgweir::name_of(desk.mode));
+  const bool shared = desk.mode != PoolMode::session;
+  compose::parameter_status(out, "pgweir.session_state", shared ? pgweir::name_of(desk.limits.session_state) : "session");
   finish_welcome(client, out, ClientPhase::idle);
 }
 

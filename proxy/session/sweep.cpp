@@ -138,7 +138,9 @@ void Worker::sweep_servers(PoolDesk& desk, TimePoint now) {
   pool.servers(ServerState::tested).for_each([&](PooledServer& pooled) {
     auto& server = *static_cast<ServerConnection*>(pooled.connection);
     if (server.job != ServerJob::none && expired(server.request_at, globals.server_connect_timeout, now)) {
-      end_server(server, server.job == ServerJob::reset ? CloseReason::reset_failed : CloseReason::test_failed);
+      end_server(server, server.job == ServerJob::reset ? CloseReason::reset_failed
+                         : server.job == ServerJob::audit ? CloseReason::session_not_clean
+                                                          : CloseReason::test_failed);
     }
   });
 }

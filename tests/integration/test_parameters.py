@@ -166,3 +166,14 @@ def test_a_parameter_status_in_the_middle_of_a_pipeline_passes(pooler):
         conn.send(query("set timezone = 'Asia/Tokyo'; set datestyle = 'German'; select 1"))
         assert [message.tag for message in conn.until()].count("S") == 2
         conn.send(msg("X"))
+
+
+@pytest.mark.ours
+def test_a_driver_can_tell_the_pooler_and_its_mode(pooler):
+    modes = {"p0": "", "p1": "pool_mode=session", "p2": "session_state=pin"}
+    p = pooler(pool_mode="transaction", databases=modes)
+    for database, told in {"p0": ("transaction", "isolate"), "p1": ("session", "session"), "p2": ("transaction", "pin")}.items():
+        for _ in range(2):      # with the server's own login, and with what is remembered of it
+            with p.connect(database) as conn:
+                assert (conn.info.parameter_status("pgweir.pool_mode"), conn.info.parameter_status("pgweir.session_state")) == told
+                assert conn.info.parameter_status("pgweir.version")
