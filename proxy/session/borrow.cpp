@@ -117,7 +117,9 @@ void Worker::release_if_possible(ServerConnection& server) {
 }
 
 void Worker::give_back(ServerConnection& server) {
+  ClientSession& client = *server.client;
   unlink(server);
+  if (client.channels) Listeners::deliver(*this, client);
   after_use(server);
 }
 

@@ -142,7 +142,7 @@ SessionTouch& Worker::touch(ServerConnection& server) {
 // True: the server may leave its client now. False: it stays, or is being looked at.
 bool Worker::settle_session(ServerConnection& server) {
   ClientSession& client = *server.client;
-  if (!server.touch) return client.pin == PinReason::none;
+  if (!server.touch) return !Listeners::try_move(*this, server) && client.pin == PinReason::none;
   SessionTouch& touched = *server.touch;
   if (touched.stays != PinReason::none) {
     if (touched.stays != client.pin) SessionNotes::count_pin(*this, touched, touched.stays);
@@ -159,6 +159,7 @@ bool Worker::settle_session(ServerConnection& server) {
         if (custom_names_.count(name) == 0) names.push_back(name);
     }
   }
+  if (!touched.canary.empty()) names.emplace_back(Listeners::canary);
   IsolationCounts& counts = server.desk->isolation;
   ++(touched.everything ? counts.full_looks : counts.looks);
   SessionNotes::count_looks(*this, touched);
@@ -207,7 +208,8 @@ void Worker::on_looked(ServerConnection& server) {
     if (!policy::same_settings(settings, client.settings)) SessionNotes::count_kept(*this, client, *touched);
     server.facts.settings = client.settings = settings;
   }
-  server.told = {};
+  const Buffer told = std::exchange(server.told, {});
+  if (!server.job_failed && Listeners::settle(*this, server, *touched, told, reason)) return;
   if (reason != PinReason::none && reason != client.pin) SessionNotes::count_pin(*this, *touched, reason);
   pin(server, reason);
   client.phase = ClientPhase::leasing;
@@ -224,6 +226,7 @@ policy::SharedSettings Worker::settings_told(const ServerConnection& server, con
   policy::SharedSettings settings = touched.everything ? nullptr : before;
   policy::for_each_fact(server.told, [&](const policy::SessionFact& fact) {
     const std::string_view name = fact.name, value = fact.value.value_or("");
+    if (fact.kind == "custom" && name == Listeners::canary) return;
     if (fact.kind == "custom") {
       const bool is_nobody = (name == "role" && value == "none") || (name == "session_authorization" && value == server.desk->pool.user());
       // What was set once and has been reset reads as nothing, not as NULL.
@@ -236,7 +239,7 @@ policy::SharedSettings Worker::settings_told(const ServerConnection& server, con
       const std::string lower_name = policy::lower_case(name);
       if (!of_transaction && shared_.tracked.place_of(name) == policy::TrackedParameters::none)
         settings = policy::with_setting(settings, lower_name, value);
-    } else if (policy::is_there(fact)) {
+    } else if (policy::is_there(fact) && (fact.kind != "channel" || reason == PinReason::none)) {
       reason = fact.kind == "lock" ? PinReason::advisory_lock
                : fact.kind == "cursor" ? PinReason::held_cursor
                : fact.kind == "channel" ? PinReason::channel

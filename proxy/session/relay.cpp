@@ -115,6 +115,8 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
     if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) return Verdict::end;
     server.clock.on_flush();
   }
+  if (client.channels && Listeners::must_give(*this, client, piece))
+    return Listeners::give(*this, client, run) ? Verdict::wait : Verdict::end;
   if (isolates(*client.desk()) && !client.replication) note_session(client, piece);
   else if (SessionNotes::reports_readiness(*client.desk())) SessionNotes::note_readiness(*this, client, piece);
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
@@ -205,6 +207,7 @@ void Worker::flush_to_server(ClientSession& client, Run& run) {
 
 void Worker::from_server(ServerConnection& server, Bytes input) {
   if (server.login) return on_server_login_bytes(server, input);
+  if (server.listens) return Listeners::hear(*this, server, input);
   Run run;
   while (auto piece = server.framer.next(input)) {
     if (!on_server_piece(server, *piece, run)) return;
@@ -283,6 +286,8 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
       break;
     case 'N': case 'A':
       if (!server.client && server.state() == ServerState::idle) log_while_idle(server, piece);
+      // A notification is the client's, also while we ask something ourselves.
+      if (piece.tag == 'A' && server.client) server.swallowing = Listeners::swallows(server, body);
       break;
     default:
       break;
@@ -370,6 +375,7 @@ bool Worker::on_ready(ServerConnection& server) {
     server.desk->times.xact.add(now - client.xact_since);
   }
   if (drain_.on() && idle) drain_.note_ready(client.token);
+  if (idle && client.channels) Listeners::wake(*this, client);
   return true;
 }
 

@@ -39,6 +39,8 @@ enum class ServerJob : std::uint8_t {
   look,            // what its client has done to the session
   clean,           // DISCARD ALL, after a client that has left something behind
   audit,           // what its session has while nobody holds it: audit.h
+  give_channels,   // LISTEN, to what its client listens to elsewhere
+  move_channels,   // UNLISTEN *, when another connection listens for its client
 };
 
 // How far the encryption of a connection to a server has come.
@@ -95,7 +97,8 @@ struct ServerConnection {
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;
   ServerJob job = ServerJob::none;
-  bool dedicated = false;                      // opened for one client that replicates: `owner`
+  bool dedicated = false;                      // never in the pool: for one client that replicates, `owner`, or ...
+  bool listens = false;                        // ... for all that LISTEN, see channels.h
   Token owner;
   bool other_tls_tried = false;                // sslmode allow or prefer: this is the second way
   std::size_t host_index = 0;                  // of a host list: which one it is tried on

@@ -49,7 +49,7 @@ policy::StatementKind kind_of(const HandedStatement& statement) {
 // --- the process that leaves
 
 bool Takeover::may_give(const ClientSession& client) {
-  if (client.tls || client.replication || client.pin != PinReason::none || client.stalled) return false;
+  if (client.tls || client.replication || client.pin != PinReason::none || client.channels || client.stalled) return false;
   if (!client.server) return true;
   const ServerConnection& server = *client.server;
   return server.desk->mode == PoolMode::session && server.facts.tls == ServerTls::plain && !server.said_fatal &&

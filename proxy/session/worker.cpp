@@ -76,6 +76,7 @@ void Worker::on_writable(Token token) {
     if (client->outbox.flush(*client->stream) == Outbox::Result::failed) return on_client_gone(*client, 0);
     update_reading(*client);
     if (client->server) update_reading(*client->server);
+    if (client->channels) Listeners::wake(*this, *client);
   } else if (token.kind == Token::Kind::server) {
     ServerConnection* server = servers_.find(token);
     if (!server || server->state() == ServerState::leaving) return;
@@ -120,6 +121,7 @@ void Worker::on_connect_failed(Token token, const std::string& reason) {
 }
 
 void Worker::on_turn_end() {
+  if (!to_notify_.empty()) Listeners::deliver_due(*this);
   if (drain_.on()) drain_.on_turn_end(*this);
   do {
     end_gone_clients();
@@ -181,6 +183,7 @@ void Worker::end_client(ClientSession& client, CloseReason reason, const std::st
     (void)client.outbox.send(*client.stream, message);
   }
   client.close_reason = reason;
+  if (client.channels) Listeners::leave(*this, client);
   cancel_keys_.forget(client);
   if (client.console && shared_.console) shared_.console->on_gone(*this, client);
   release_for_leaving(client);
@@ -261,7 +264,8 @@ void Worker::end_server(ServerConnection& server, CloseReason reason, const std:
   desk.pool.move(server.pooled, ServerState::leaving, now);
   server.stream.reset();
   to_bury_.push_back(server.token);
-  if (reason != CloseReason::handed_over) spread_pokes(shared_.ledger.give_back(desk.pool.account()));
+  if (reason != CloseReason::handed_over) spread_pokes(shared_.ledger.give_back(desk.pool.account(), server.listens));
+  if (server.listens) Listeners::on_closed(*this, server);
   publish(desk);
   look_again_.push_back(desk.pool.account().key);
   if (AuthLookup* lookup = std::exchange(server.lookup, nullptr)) {

@@ -26,6 +26,7 @@ inline constexpr std::size_t mark_name_max = std::size_t{1} << 23;
 
 class Worker final : public LoopEvents, private WorkerState {
   friend class Takeover;
+  friend class Listeners;
   friend class DedicatedServers;
   friend class ResidueAudit;
   friend class SessionNotes;

@@ -87,6 +87,7 @@ struct WorkerState {
   using ByAge = List<ClientSession, &ClientSession::by_age>;
   ByAge logins_, idle_clients_;                // oldest first
   std::vector<Token> gone_clients_;            // a send to them failed in this turn
+  std::vector<Token> to_notify_;               // clients for whom notifications wait
   std::vector<Token> to_feed_;                 // clients who got a server in this turn; their held bytes go out
   std::vector<PoolKey> look_again_;            // pools that may be able to open a server now
   std::vector<Token> to_bury_;
