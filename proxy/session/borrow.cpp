@@ -117,9 +117,7 @@ void Worker::release_if_possible(ServerConnection& server) {
 }
 
 void Worker::give_back(ServerConnection& server) {
-  ClientSession& client = *server.client;
   unlink(server);
-  if (client.channels) Listeners::deliver(*this, client);
   after_use(server);
 }
 
@@ -133,6 +131,7 @@ void Worker::unlink(ServerConnection& server) {
   server.sql_texts.reset();
   server.assumptions.forget();
   server.sql.forget();
+  server.restores.reset();
   server.touching = server.may_repeat = server.repeating = client.stalled = client.repeated = false;
   server.last_digest = {};
   client.server = nullptr;

@@ -142,8 +142,10 @@ SessionTouch& Worker::touch(ServerConnection& server) {
 // True: the server may leave its client now. False: it stays, or is being looked at.
 bool Worker::settle_session(ServerConnection& server) {
   ClientSession& client = *server.client;
-  if (!server.touch) return !Listeners::try_move(*this, server) && client.pin == PinReason::none;
+  if (!server.touch) return client.pin == PinReason::none;
   SessionTouch& touched = *server.touch;
+  // What is said there at the startup comes back when it is not set any more, which only the whole session tells.
+  touched.everything |= policy::names_any(client.startup, touched.settings);
   if (touched.stays != PinReason::none) {
     if (touched.stays != client.pin) SessionNotes::count_pin(*this, touched, touched.stays);
     pin(server, touched.stays);
@@ -159,7 +161,6 @@ bool Worker::settle_session(ServerConnection& server) {
         if (custom_names_.count(name) == 0) names.push_back(name);
     }
   }
-  if (!touched.canary.empty()) names.emplace_back(Listeners::canary);
   IsolationCounts& counts = server.desk->isolation;
   ++(touched.everything ? counts.full_looks : counts.looks);
   SessionNotes::count_looks(*this, touched);
@@ -198,18 +199,19 @@ void Worker::on_looked(ServerConnection& server) {
     reason = PinReason::unknown;
   } else {
     const policy::SharedSettings settings = settings_told(server, *touched, reason);
-    const bool left = reason != PinReason::none || !policy::same_settings(settings, client.settings);
+    const policy::SharedSettings wanted = touched->everything ? policy::with_startup(settings, client.startup, shared_.tracked) : settings;
+    const bool left = reason != PinReason::none || !policy::same_settings(wanted, client.settings);
     for (const std::string& name : touched->functions) {
       const auto found = server.desk->functions.find(name);
       if (found == server.desk->functions.end()) continue;
       found->second.dirty |= left;
       found->second.clean_looks += !left;
     }
-    if (!policy::same_settings(settings, client.settings)) SessionNotes::count_kept(*this, client, *touched);
-    server.facts.settings = client.settings = settings;
+    if (!policy::same_settings(wanted, client.settings)) SessionNotes::count_kept(*this, client, *touched);
+    server.facts.settings = settings;
+    client.settings = wanted;
   }
-  const Buffer told = std::exchange(server.told, {});
-  if (!server.job_failed && Listeners::settle(*this, server, *touched, told, reason)) return;
+  server.told = {};
   if (reason != PinReason::none && reason != client.pin) SessionNotes::count_pin(*this, *touched, reason);
   pin(server, reason);
   client.phase = ClientPhase::leasing;
@@ -217,6 +219,7 @@ void Worker::on_looked(ServerConnection& server) {
   // Behind the answer the server may have announced its end, which the client has read.
   if (server.said_fatal) return end_client(client, CloseReason::server_said_fatal);
   if (reason == PinReason::none) give_back(server);
+  else if (give_settings(server, {})) return;
   feed_held(client);
 }
 
@@ -226,7 +229,6 @@ policy::SharedSettings Worker::settings_told(const ServerConnection& server, con
   policy::SharedSettings settings = touched.everything ? nullptr : before;
   policy::for_each_fact(server.told, [&](const policy::SessionFact& fact) {
     const std::string_view name = fact.name, value = fact.value.value_or("");
-    if (fact.kind == "custom" && name == Listeners::canary) return;
     if (fact.kind == "custom") {
       const bool is_nobody = (name == "role" && value == "none") || (name == "session_authorization" && value == server.desk->pool.user());
       // What was set once and has been reset reads as nothing, not as NULL.
@@ -239,7 +241,7 @@ policy::SharedSettings Worker::settings_told(const ServerConnection& server, con
       const std::string lower_name = policy::lower_case(name);
       if (!of_transaction && shared_.tracked.place_of(name) == policy::TrackedParameters::none)
         settings = policy::with_setting(settings, lower_name, value);
-    } else if (policy::is_there(fact) && (fact.kind != "channel" || reason == PinReason::none)) {
+    } else if (policy::is_there(fact)) {
       reason = fact.kind == "lock" ? PinReason::advisory_lock
                : fact.kind == "cursor" ? PinReason::held_cursor
                : fact.kind == "channel" ? PinReason::channel
@@ -253,7 +255,7 @@ policy::SharedSettings Worker::settings_told(const ServerConnection& server, con
 void Worker::on_discarded(ServerConnection& server) {
   if (!server.client) return;
   // What came behind it in the same breath may have set something again.
-  if (server.talk.owed_count() > 1) return;
+  if (server.talk.owes_client_more()) return;
   if (server.client->pin != PinReason::library) server.client->pin = PinReason::none;
   if (server.touch && server.touch->stays != PinReason::library) server.touch->stays = PinReason::none;
 }

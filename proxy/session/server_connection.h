@@ -18,6 +18,7 @@
 #include "proxy/pool/pool.h"
 #include "proxy/session/outbox.h"
 #include "proxy/session/ports.h"
+#include "proxy/session/restore.h"
 #include "proxy/session/session_touch.h"
 
 namespace pgweir {
@@ -39,8 +40,6 @@ enum class ServerJob : std::uint8_t {
   look,            // what its client has done to the session
   clean,           // DISCARD ALL, after a client that has left something behind
   audit,           // what its session has while nobody holds it: audit.h
-  give_channels,   // LISTEN, to what its client listens to elsewhere
-  move_channels,   // UNLISTEN *, when another connection listens for its client
 };
 
 // How far the encryption of a connection to a server has come.
@@ -86,6 +85,7 @@ struct ServerConnection {
   policy::Assumptions assumptions;
   std::string names_in_flight;                 // what the client calls the statements of requests under way
   policy::SqlInFlight sql;                     // PREPARE, EXECUTE and DEALLOCATE under way
+  std::unique_ptr<Restores> restores;          // null: its client has reset nothing that it said at its startup
   Buffer batch;                                // the client's latest, while it may be repeated
   bool may_repeat = false;                     // nothing of its answer has reached the client
   bool repeating = false;                      // up to the next ReadyForQuery nothing is forwarded
@@ -97,8 +97,7 @@ struct ServerConnection {
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;
   ServerJob job = ServerJob::none;
-  bool dedicated = false;                      // never in the pool: for one client that replicates, `owner`, or ...
-  bool listens = false;                        // ... for all that LISTEN, see channels.h
+  bool dedicated = false;                      // opened for one client that replicates: `owner`
   Token owner;
   bool other_tls_tried = false;                // sslmode allow or prefer: this is the second way
   std::size_t host_index = 0;                  // of a host list: which one it is tried on
