@@ -28,6 +28,21 @@ constexpr std::size_t functions_max = 4096;
 // Functions by number, for FunctionCall. Source: PostgreSQL's pg_proc.dat.
 constexpr std::uint32_t set_config_oid = 2078, first_lock_oid = 2880, last_lock_oid = 2892, first_user_oid = 16384;
 
+// A setting that was reset is not listed as set by the session any more, though it has a value. Those of modules that are
+// not there, and who one is, are in no list.
+policy::SharedSettings without_reset(policy::SharedSettings settings, const policy::SessionSettings& names, Bytes told) {
+  std::vector<std::string> listed;
+  policy::for_each_fact(told, [&](const policy::SessionFact& fact) {
+    if (fact.kind == "setting") listed.push_back(policy::lower_case(fact.name));
+  });
+  for (const auto& [name, value] : names) {
+    const bool may_be_listed = name.find('.') == std::string::npos && name != "role" && name != "session_authorization";
+    if (may_be_listed && std::find(listed.begin(), listed.end(), name) == listed.end())
+      settings = policy::with_setting(settings, name, std::nullopt);
+  }
+  return settings;
+}
+
 }  // namespace
 
 bool Worker::isolates(const PoolDesk& desk) const {
@@ -142,7 +157,8 @@ SessionTouch& Worker::touch(ServerConnection& server) {
 // True: the server may leave its client now. False: it stays, or is being looked at.
 bool Worker::settle_session(ServerConnection& server) {
   ClientSession& client = *server.client;
-  if (!server.touch) return client.pin == PinReason::none;
+  const bool numbered = Sequences::settle(*this, server);
+  if (!server.touch) return !numbered && client.pin == PinReason::none;
   SessionTouch& touched = *server.touch;
   // What is said there at the startup comes back when it is not set any more, which only the whole session tells.
   touched.everything |= policy::names_any(client.startup, touched.settings);
@@ -150,7 +166,8 @@ bool Worker::settle_session(ServerConnection& server) {
     if (touched.stays != client.pin) SessionNotes::count_pin(*this, touched, touched.stays);
     pin(server, touched.stays);
   }
-  const bool for_good = client.pin == PinReason::library || client.pin == PinReason::unreadable || client.pin == PinReason::policy;
+  const bool for_good = client.pin == PinReason::library || client.pin == PinReason::unreadable || client.pin == PinReason::policy ||
+                        client.pin == PinReason::random_seed;
   if (for_good || (client.pin != PinReason::none && !touched.everything)) return false;
   std::vector<std::string> names = touched.settings;
   if (touched.everything) {
@@ -198,7 +215,8 @@ void Worker::on_looked(ServerConnection& server) {
     // Not known to be clean: never anybody else's. It is looked at again when something may have gone.
     reason = PinReason::unknown;
   } else {
-    const policy::SharedSettings settings = settings_told(server, *touched, reason);
+    policy::SharedSettings settings = settings_told(server, *touched, reason);
+    if (touched->everything && client.startup) settings = without_reset(settings, *client.startup, server.told);
     const policy::SharedSettings wanted = touched->everything ? policy::with_startup(settings, client.startup, shared_.tracked) : settings;
     const bool left = reason != PinReason::none || !policy::same_settings(wanted, client.settings);
     for (const std::string& name : touched->functions) {
@@ -212,6 +230,7 @@ void Worker::on_looked(ServerConnection& server) {
     client.settings = wanted;
   }
   server.told = {};
+  if (reason == PinReason::none && server.sequences_fresh) reason = PinReason::sequence;
   if (reason != PinReason::none && reason != client.pin) SessionNotes::count_pin(*this, *touched, reason);
   pin(server, reason);
   client.phase = ClientPhase::leasing;
@@ -256,8 +275,8 @@ void Worker::on_discarded(ServerConnection& server) {
   if (!server.client) return;
   // What came behind it in the same breath may have set something again.
   if (server.talk.owes_client_more()) return;
-  if (server.client->pin != PinReason::library) server.client->pin = PinReason::none;
-  if (server.touch && server.touch->stays != PinReason::library) server.touch->stays = PinReason::none;
+  if (!outlasts_discard(server.client->pin)) server.client->pin = PinReason::none;
+  if (server.touch && !outlasts_discard(server.touch->stays)) server.touch->stays = PinReason::none;
 }
 
 // --- giving
@@ -301,7 +320,7 @@ bool Worker::give_settings(ServerConnection& server, const std::string& reported
 
 // What the client that leaves did to its session is undone before anybody else gets the server.
 void Worker::clean_session(ServerConnection& server) {
-  if (server.client->pin == PinReason::library) return end_server(server, CloseReason::client_left_not_ready);
+  if (outlasts_discard(server.client->pin)) return end_server(server, CloseReason::client_left_not_ready);
   ++server.desk->isolation.cleaned;
   unlink(server);
   start_job(server, ServerJob::clean, "DISCARD ALL");

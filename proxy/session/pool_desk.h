@@ -46,6 +46,7 @@ struct PoolDesk {
   WaitCounts waits{};                          // by what kept the clients from a server
   PoolTimes times;
   IsolationCounts isolation{};
+  bool asks_sequences = false;                 // one of its clients has asked currval() or lastval() in another transaction
   std::unordered_map<std::string, FunctionTrust> functions;   // by name; bounded
   TimePoint audit_at{};                        // the next residue audit
   bool distrust = false;                       // one has found something: every lease is followed by a full look

@@ -118,8 +118,9 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
     if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) return Verdict::end;
     server.clock.on_flush();
   }
-  if (isolates(*client.desk()) && !client.replication) note_session(client, piece);
-  else if (SessionNotes::reports_readiness(*client.desk())) SessionNotes::note_readiness(*this, client, piece);
+  if (isolates(*client.desk()) && !client.replication) {
+    if (note_session(client, piece); !Sequences::note(*this, client, piece, run)) return Verdict::end;
+  } else if (SessionNotes::reports_readiness(*client.desk())) SessionNotes::note_readiness(*this, client, piece);
   if (piece.tag == 'Q' || piece.tag == 'P') Vacancy::make(*this, piece);
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.

@@ -126,6 +126,16 @@ bool Restorer::say(Worker& worker, ClientSession& client, Run& run, std::string_
   return true;
 }
 
+// Before a Query in a batch of its own, which the client's failures do not take back.
+bool Restorer::say_ahead(Worker& worker, ClientSession& client, const Piece& piece, Run& run, std::string_view sql) {
+  const bool apart = piece.tag == 'Q' && !client.server->talk.batch_open();
+  if (!say(worker, client, run, sql, nullptr)) return false;
+  if (!apart) return true;
+  if (!worker.say(client, run, short_message_bytes, [](Buffer& out) { compose::sync(out); })) return false;
+  client.server->talk.on_request('S', For::pooler);
+  return true;
+}
+
 bool Restorer::is_ours(ServerConnection& server, Bytes command) {
   Restores* restores = server.restores.get();
   if (!restores || restores->next_set >= restores->sets.size() || server.swallowing) return false;

@@ -48,6 +48,9 @@ class Restorer {
   // Behind the message, which is in the run. False: the client has left.
   bool follow(Worker& worker, ClientSession& client, const Piece& piece, Run& run);
 
+  // Runs SQL of ours before the message. False: the client has left.
+  static bool say_ahead(Worker& worker, ClientSession& client, const Piece& piece, Run& run, std::string_view sql);
+
   // --- the server's answers
   static bool is_ours(ServerConnection& server, Bytes command);      // CommandComplete
   static bool holds_back(const Worker& worker, const ServerConnection& server, std::string_view parameter);
@@ -59,7 +62,7 @@ class Restorer {
  private:
   Piece replaced(const Piece& piece, std::string_view text);
   void note_portal(Worker& worker, ClientSession& client, const Piece& piece);
-  bool say(Worker& worker, ClientSession& client, Run& run, std::string_view sql, const policy::SessionSettings* values);
+  static bool say(Worker& worker, ClientSession& client, Run& run, std::string_view sql, const policy::SessionSettings* values);
 
   std::vector<Buffer> rewritten_;
   policy::RestoringText due_;

@@ -92,6 +92,8 @@ struct ServerConnection {
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
   policy::PlanningSteps steps;                 // what its client's transaction has set that changes planning
   std::unique_ptr<SessionTouch> touch;         // null: its client has done nothing to its session
+  std::uint64_t sequences_of = 0;              // the client whose numbers its session remembers; 0: who knows
+  bool sequences_fresh = false;                // ... and which it was given in its latest transaction
   Buffer told;                                 // of ServerJob::look and audit, the rows
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it

@@ -30,6 +30,7 @@ class Worker final : public LoopEvents, private WorkerState {
   friend class ResidueAudit;
   friend class SessionNotes;
   friend class Restorer;
+  friend class Sequences;
   friend class Vacancy;
  public:
   Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop, Connector& connector,

@@ -23,6 +23,7 @@
 #include "proxy/session/drain.h"
 #include "proxy/session/fleet.h"
 #include "proxy/session/pool_desk.h"
+#include "proxy/session/sequences.h"
 #include "proxy/session/server_connection.h"
 #include "proxy/session/slab.h"
 #include "proxy/session/spare_buffers.h"

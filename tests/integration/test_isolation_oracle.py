@@ -185,7 +185,7 @@ class Generator:
         """(whether it may pin, how each client connects, turns)"""
         self.dice = random.Random(seed)
         self.pins = self.dice.random() < 0.6
-        starts = self.dice.random() < 0.1
+        starts = self.dice.random() < 0.25
         startups = [self.dice.choice(STARTUPS) if starts and self.dice.random() < 0.6 else {} for _ in range(CLIENTS)]
         self.keys = [seed * 100 + who for who in range(CLIENTS)]
         turns = [self.turn() for _ in range(self.dice.randint(3, 14))]
