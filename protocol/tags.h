@@ -58,7 +58,7 @@ constexpr TagTable server_tags() {
   t['1'] = {"ParseComplete", Handling::whole, 4};
   t['2'] = {"BindComplete", Handling::whole, 4};
   t['3'] = {"CloseComplete", Handling::whole, 4};
-  t['A'] = {"NotificationResponse", Handling::pass, any_length};
+  t['A'] = {"NotificationResponse", Handling::lead, any_length};
   t['C'] = {"CommandComplete", Handling::lead, any_length};
   t['d'] = {"CopyData", Handling::pass, any_length};
   t['c'] = {"CopyDone", Handling::whole, 4};

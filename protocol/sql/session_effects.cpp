@@ -51,7 +51,7 @@ bool is_foreign(std::string_view function) {
 }
 
 bool affects(std::string_view function) {
-  return is(function, "set_config") || is_one_of(function, locking_functions) || is_one_of(function, unlocking_functions);
+  return is(function, "set_config") || is(function, "pg_listening_channels") || is_one_of(function, locking_functions) || is_one_of(function, unlocking_functions);
 }
 
 // A name as PostgreSQL folds it.
@@ -99,6 +99,7 @@ class Reader {
     if (take("reset")) return reset();
     if (take("discard")) return discard();
     if (take("listen")) return leaves(effects_.listens);
+    if (word("unlisten")) effects_.needs_channels = true;
     if (take("unlisten") || take("close")) return takes_away();
     if (take("load")) {
       effects_.loads_library = true;
@@ -180,7 +181,7 @@ class Reader {
   }
 
   void discard() {
-    if (word("all")) effects_.all_settings = true;
+    if (word("all")) effects_.all_settings = effects_.needs_channels = true;
     if (!word("plans") && !word("sequences")) takes_away();
   }
 
@@ -249,6 +250,10 @@ class Reader {
       return;
     }
     if (is_one_of(function, locking_functions)) return leaves(effects_.locks);
+    if (is(function, "pg_listening_channels")) {
+      effects_.needs_channels = true;
+      return takes_away();
+    }
     if (is_one_of(function, unlocking_functions)) return takes_away();
     config_call();
   }
@@ -363,6 +368,7 @@ SessionEffects session_effects(std::string_view sql) {
     effects.leaves_something = effects.makes_temporary = true;
     effects.unreadable_setting |= mentions(sql, "search_path");
   }
+  if (effects.runs_code) effects.needs_channels |= mentions(sql, "listen");
   if (mentions(sql, "pg_settings")) effects.all_settings |= mentions(sql, "update");
   return effects;
 }

@@ -24,6 +24,8 @@ struct SessionEffects {
   bool locks = false, makes_temporary = false, holds_cursor = false, listens = false;
   // Such a thing may be gone.
   bool takes_something_away = false;
+  // It changes, or asks for, what is listened to: UNLISTEN, DISCARD ALL, pg_listening_channels().
+  bool needs_channels = false;
   // Functions that are not PostgreSQL's own, in lower case: what they do is not in the text.
   std::vector<std::string> functions;
   // Prepared statements that are executed by name, as PostgreSQL folds it.

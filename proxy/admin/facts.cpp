@@ -44,6 +44,8 @@ StateNames state_of(const ServerConnection& server) {
       return {"used", "sv_used"};
     case ServerState::tested:
       return {"tested", "sv_tested"};
+    case ServerState::listening:
+      return {"listening", "sv_listening"};
     case ServerState::being_canceled:
       return {"being_canceled", "sv_being_canceled"};
     case ServerState::idle:
@@ -184,6 +186,7 @@ PoolFacts facts_of(PoolDesk& desk, const Worker& worker, const Calendar& calenda
   facts.waits = desk.waits;
   facts.session_state = desk.limits.session_state;
   facts.isolation = desk.isolation;
+  facts.listening = Listeners::listening(desk);
   worker.servers().for_each([&](const ServerConnection& server) {
     facts.pinned += server.desk == &desk && server.client && server.client->pin != PinReason::none;
   });

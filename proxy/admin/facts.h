@@ -29,6 +29,7 @@ struct PoolFacts {
   WaitCounts waits{};
   SessionState session_state{};
   std::uint64_t pinned = 0;          // clients who keep their server now
+  std::uint64_t listening = 0;       // clients with channels on the shared listener now
   IsolationCounts isolation{};
   WaitReason wait_reason = WaitReason::pool_size;   // of those who wait now
 };

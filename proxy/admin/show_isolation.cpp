@@ -12,13 +12,13 @@ namespace {
 
 using namespace compose::oid;
 
-constexpr std::array<compose::Column, 27> columns = {{
-    {"database"}, {"user"}, {"session_state"}, {"pinned", numeric}, {"replays", numeric}, {"looks", numeric},
+constexpr std::array<compose::Column, 26> columns = {{
+    {"database"}, {"user"}, {"session_state"}, {"pinned", numeric}, {"listening", numeric}, {"replays", numeric},
+    {"looks", numeric},
     {"full_looks", numeric}, {"cleaned", numeric}, {"advisory_lock", numeric}, {"held_cursor", numeric},
     {"channel", numeric}, {"temporary", numeric}, {"library", numeric}, {"unreadable_setting", numeric},
-    {"policy", numeric}, {"unknown", numeric}, {"sequence", numeric}, {"random_seed", numeric},
-    {"audits", numeric}, {"leaks_detected", numeric}, {"application_name"}, {"queryid"},
-    {"runs", numeric}, {"kept", numeric}, {"refused", numeric}, {"verdict"}, {"query"},
+    {"policy", numeric}, {"unknown", numeric}, {"audits", numeric}, {"leaks_detected", numeric}, {"application_name"},
+    {"queryid"}, {"runs", numeric}, {"kept", numeric}, {"refused", numeric}, {"verdict"}, {"query"},
 }};
 
 using PoolName = std::pair<std::string, std::string>;
@@ -33,6 +33,7 @@ Pools merged_pools(const ShowContext& context) {
       if (fresh) continue;
       place->second.isolation += pool.isolation;
       place->second.pinned += pool.pinned;
+      place->second.listening += pool.listening;
     }
   }
   return pools;
@@ -86,7 +87,8 @@ Row row_of(const PoolName& name, const PoolFacts& pool, const Classes& classes) 
   const IsolationCounts& counts = pool.isolation;
   const bool shared = pool.mode != PoolMode::session;
   Row row{name.first, name.second, shared ? std::string(name_of(pool.session_state)) : std::string("session mode"),
-          number(pool.pinned), number(counts.replays), number(counts.looks), number(counts.full_looks), number(counts.cleaned)};
+          number(pool.pinned), number(pool.listening), number(counts.replays), number(counts.looks), number(counts.full_looks),
+          number(counts.cleaned)};
   for (std::size_t reason = 1; reason < pin_reasons; ++reason) row.push_back(number(counts.pins[reason]));
   const bool reports = !shared && pool.session_state != SessionState::off;
   const std::string verdict = reports ? readiness_of(name, classes) : counts.leaks_detected > 0 ? "has leaked" : "";
@@ -98,7 +100,7 @@ Row row_of(const IsolationRow& found, const Pools& pools) {
   const auto pool = pools.find({found.database, found.user});
   const bool session_mode = pool != pools.end() && pool->second.mode == PoolMode::session;
   const std::string state = pool == pools.end() ? "" : session_mode ? "session mode" : std::string(name_of(pool->second.session_state));
-  Row row{found.database, found.user, state, number(0), number(found.replays), number(found.looks), number(0), number(0)};
+  Row row{found.database, found.user, state, number(0), number(0), number(found.replays), number(found.looks), number(0), number(0)};
   for (std::size_t reason = 1; reason < pin_reasons; ++reason) row.push_back(number(found.pins[reason]));
   row.insert(row.end(), {number(0), number(0), found.application, fmt::format("{:016x}", found.id), number(found.runs), number(found.kept),
                          number(found.refused), verdict_of(found, session_mode), sql::readable(*found.text)});

@@ -65,6 +65,7 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::statement_mode_transaction,    "statement_mode_transaction",      "08P01", "transaction blocks not allowed in statement pooling mode", true, true},
     {R::invalid_server_parameter,      "invalid_server_parameter",        "08P01", "invalid server parameter",                true,  true},
     {R::max_client_statement_bytes,    "max_client_statement_bytes",      "53400", "prepared statements too large (max_client_statement_bytes)", true, true},
+    {R::notifications_unread,          "notifications_unread",            "53400", "too many notifications wait for the client", true,  true},
     {R::server_login_failed,           "server_login_failed",             "08P01", "server login failed",                     true,  true},
     {R::server_login_failing,          "server_login_failing",            "08P01", "server login has been failing",           true,  true},
     {R::server_conn_crashed,           "server_conn_crashed",             "08P01", "server conn crashed?",                    true,  true},
@@ -98,6 +99,7 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::reset_failed,                  "reset_failed",                    "00000", "server_reset_query failed",               false, false},
     {R::session_not_clean,             "session_not_clean",               "00000", "session is not clean",                    false, false},
     {R::replication_client_closed,     "replication_client_closed",       "00000", "replication client was closed",           false, false},
+    {R::nobody_listens,                "nobody_listens",                  "00000", "nobody listens any more",                 false, false},
     {R::handed_over,                   "handed_over",                     "00000", "handed over to another worker",           false, false},
     {R::shutdown,                      "shutdown",                        "00000", "shutting down",                           false, false},
 }};

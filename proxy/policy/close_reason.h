@@ -68,6 +68,7 @@ enum class CloseReason : std::uint8_t {
   statement_mode_transaction,
   invalid_server_parameter,
   max_client_statement_bytes,
+  notifications_unread,          // it listens, and does not read
   server_login_failed,           // text is the server's
   server_login_failing,          // cached error
   server_conn_crashed,
@@ -102,6 +103,7 @@ enum class CloseReason : std::uint8_t {
   reset_failed,
   session_not_clean,             // the residue audit has found something of a client's, or has failed
   replication_client_closed,
+  nobody_listens,                // the pool's shared listener
   handed_over,                   // lives on in another worker; not logged
   shutdown,
   count_                         // how many there are

@@ -115,7 +115,7 @@ std::string session_question(const std::vector<std::string>& names, bool of_func
          "UNION ALL SELECT 'lock', '', pg_catalog.count(*)::pg_catalog.text FROM pg_catalog.pg_locks l "
          "WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() "
          "UNION ALL SELECT 'cursor', '', pg_catalog.count(*)::pg_catalog.text FROM pg_catalog.pg_cursors c WHERE c.is_holdable "
-         "UNION ALL SELECT 'channel', '', pg_catalog.count(*)::pg_catalog.text FROM pg_catalog.pg_listening_channels() "
+         "UNION ALL SELECT 'channel', c.name, 'listened' FROM pg_catalog.pg_listening_channels() AS c(name) "
          "UNION ALL SELECT 'temp', '', pg_catalog.count(*)::pg_catalog.text FROM (SELECT relnamespace FROM pg_catalog.pg_class "
          "UNION ALL SELECT pronamespace FROM pg_catalog.pg_proc UNION ALL SELECT typnamespace FROM pg_catalog.pg_type) t(n) "
          "WHERE t.n OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema() "

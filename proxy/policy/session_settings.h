@@ -39,7 +39,8 @@ std::string settings_question(const std::vector<std::string>& names);
 //   kind      name        value
 //   setting   work_mem    4096
 //   custom    app.tenant  7            also NULL
-//   lock      (one row of each kind of thing, with its count)
+//   channel   news        (one row of each that is listened to)
+//   lock      (one row of each other kind of thing, with its count)
 //
 // `of_functions`: also at those that the source of a function or a policy of the database names.
 std::string session_question(const std::vector<std::string>& names, bool of_functions);

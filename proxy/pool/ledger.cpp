@@ -50,20 +50,30 @@ BindingLimit Ledger::reserve(PoolAccount& pool, const ServerLimits& limits, bool
   std::lock_guard lock(mutex_);
   const int size = limits.pool_size + (use_reserve ? limits.reserve_size : 0);
   if (limits.pool_size > 0 && pool.servers >= size) return BindingLimit::pool_size;
+  const BindingLimit limit = book_shared(pool, limits);
+  pool.servers += limit == BindingLimit::none;
+  return limit;
+}
+
+BindingLimit Ledger::reserve_beyond_pool(PoolAccount& pool, const ServerLimits& limits) {
+  std::lock_guard lock(mutex_);
+  return book_shared(pool, limits);
+}
+
+BindingLimit Ledger::book_shared(PoolAccount& pool, const ServerLimits& limits) {
   if (reached(pool.database_account->servers, limits.db_connections))
     return BindingLimit::max_db_connections;
   if (reached(pool.user_account->servers, limits.user_connections))
     return BindingLimit::max_user_connections;
-  ++pool.servers;
   ++pool.database_account->servers;
   ++pool.user_account->servers;
   return BindingLimit::none;
 }
 
-std::vector<Poke> Ledger::give_back(PoolAccount& pool) {
+std::vector<Poke> Ledger::give_back(PoolAccount& pool, bool beyond_pool) {
   std::lock_guard lock(mutex_);
-  PGWEIR_CHECK(pool.servers > 0);
-  --pool.servers;
+  PGWEIR_CHECK(beyond_pool || pool.servers > 0);
+  pool.servers -= !beyond_pool;
   --pool.database_account->servers;
   --pool.user_account->servers;
   struct Hungry {

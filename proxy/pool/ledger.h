@@ -88,7 +88,9 @@ class Ledger {
   // pool's size.
   BindingLimit reserve(PoolAccount& pool, const ServerLimits& limits, bool use_reserve);
   // A booked server is gone. Returns who may now be able to open one, the longest waiting first.
-  std::vector<Poke> give_back(PoolAccount& pool);
+  std::vector<Poke> give_back(PoolAccount& pool, bool beyond_pool = false);
+  // Books one that serves none of the pool's clients, so that pool_size does not bind it.
+  BindingLimit reserve_beyond_pool(PoolAccount& pool, const ServerLimits& limits);
 
   // Publishes how many of this pool's clients wait there; to be called before publish_wait.
   static void publish_waiting(PoolAccount& pool, unsigned worker, std::size_t count) {
@@ -145,6 +147,7 @@ class Ledger {
   Counts user_counts(const std::string& name) const;
 
  private:
+  static BindingLimit book_shared(PoolAccount& pool, const ServerLimits& limits);   // with the lock
   static bool admit(std::map<std::string, Shared>& in, const std::string& name, int limit);
   static void dismiss(std::map<std::string, Shared>& in, const std::string& name);
   Shared& shared(std::map<std::string, Shared>& in, const std::string& name);

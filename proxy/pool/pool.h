@@ -21,6 +21,7 @@ enum class ServerState : std::uint8_t {
   idle,            // ready for anybody
   used,            // idle for longer than server_check_delay: checked before it is handed out
   tested,          // running server_reset_query or server_check_query
+  listening,       // hears notifications for all clients of the pool; serves none
   being_canceled,  // free, but a cancel meant for its last client may still arrive
   leaving,         // its close reason is recorded
 };

@@ -14,6 +14,7 @@
 #include "proxy/policy/prepared/client_statements.h"
 #include "proxy/policy/session_settings.h"
 #include "proxy/pool/pool.h"
+#include "proxy/session/channels.h"
 #include "proxy/session/outbox.h"
 #include "proxy/session/ports.h"
 #include "proxy/session/replication.h"
@@ -106,7 +107,7 @@ struct ClientSession {
   policy::ClientStatements statements;
   DigestPlace digest_place;
   policy::SharedSettings settings;             // what it has set for its session beyond the parameters
-  policy::SharedSettings startup;              // what it said as it connected, of both kinds: what RESET goes back to
+  std::unique_ptr<ClientChannels> channels;    // null: nothing listens for it but its own server
 
   TimePoint connected_at{};
   TimePoint request_at{};        // the last request began

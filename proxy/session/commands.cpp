@@ -80,6 +80,7 @@ void Worker::stale(PoolDesk& desk) {
   desk.hosts.forget();
   desk.pool.forget_failures();
   close_unused(desk, CloseReason::close_needed);
+  Listeners::stop(*this, desk);
   desk.pool.servers(ServerState::active).for_each([&](PooledServer& pooled) {
     auto& server = *static_cast<ServerConnection*>(pooled.connection);
     if (server.dedicated && server.client) end_client(*server.client, CloseReason::database_configuration_changed);
@@ -92,6 +93,7 @@ void Worker::host_moved(const std::string& host, const std::vector<std::string>&
     if (server.facts.address.host != host || !server.stream || server.state() == ServerState::leaving) return;
     const std::string address = server.stream->remote().address;
     if (std::find(gone.begin(), gone.end(), address) == gone.end()) return;
+    if (server.listens) return end_server(server, CloseReason::close_needed);
     server.pooled.close_needed = true;
     if (server.state() == ServerState::idle || server.state() == ServerState::used) close_if_unfit(server);
   });
@@ -127,6 +129,7 @@ void Worker::pause(const std::string& database) {
 }
 
 void Worker::close_idle(PoolDesk& desk) {
+  Listeners::stop(*this, desk);
   // Those that log in, too: when PAUSE answers, nobody of ours may be at the server's door.
   for (const ServerState state : {ServerState::idle, ServerState::used, ServerState::login}) {
     desk.pool.servers(state).for_each([&](PooledServer& pooled) {
@@ -205,6 +208,7 @@ void Worker::begin_shutdown(Shutdown how, Duration drain) {
       refuse_waiter(*waiter, CloseReason::server_shutting_down);
     }
     close_unused(*desk, CloseReason::pause_mode);
+    Listeners::stop(*this, *desk);
     publish(*desk);
   }
   paused_all_ = true;

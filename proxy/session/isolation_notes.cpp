@@ -61,7 +61,7 @@ void SessionNotes::note_readiness(Worker& worker, const ClientSession& client, c
   const auto would_pin = [&](bool so, PinReason reason) { row.pins[static_cast<std::size_t>(reason)] += so; };
   would_pin(effects.locks, PinReason::advisory_lock);
   would_pin(effects.holds_cursor, PinReason::held_cursor);
-  would_pin(effects.listens, PinReason::channel);
+  would_pin(effects.listens && client.desk()->limits.session_state == SessionState::pin, PinReason::channel);
   would_pin(effects.makes_temporary, PinReason::temporary);
   would_pin(effects.loads_library, PinReason::library);
   would_pin(effects.unreadable_setting, PinReason::unreadable);

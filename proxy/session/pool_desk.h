@@ -1,6 +1,7 @@
 // A pool with all that its worker needs to serve it. Owned by the worker, used on its thread.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <unordered_map>
 
@@ -13,6 +14,7 @@
 #include "proxy/policy/host_order.h"
 #include "proxy/policy/parameters.h"
 #include "proxy/pool/pool.h"
+#include "proxy/session/channels.h"
 
 namespace pgweir {
 
@@ -46,7 +48,7 @@ struct PoolDesk {
   WaitCounts waits{};                          // by what kept the clients from a server
   PoolTimes times;
   IsolationCounts isolation{};
-  bool asks_sequences = false;                 // one of its clients has asked currval() or lastval() in another transaction
+  std::unique_ptr<SharedListener> listener;    // null: nobody listens
   std::unordered_map<std::string, FunctionTrust> functions;   // by name; bounded
   TimePoint audit_at{};                        // the next residue audit
   bool distrust = false;                       // one has found something: every lease is followed by a full look

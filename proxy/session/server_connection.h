@@ -18,7 +18,6 @@
 #include "proxy/pool/pool.h"
 #include "proxy/session/outbox.h"
 #include "proxy/session/ports.h"
-#include "proxy/session/restore.h"
 #include "proxy/session/session_touch.h"
 
 namespace pgweir {
@@ -40,6 +39,8 @@ enum class ServerJob : std::uint8_t {
   look,            // what its client has done to the session
   clean,           // DISCARD ALL, after a client that has left something behind
   audit,           // what its session has while nobody holds it: audit.h
+  give_channels,   // LISTEN, to what its client listens to elsewhere
+  move_channels,   // UNLISTEN *, when another connection listens for its client
 };
 
 // How far the encryption of a connection to a server has come.
@@ -85,21 +86,19 @@ struct ServerConnection {
   policy::Assumptions assumptions;
   std::string names_in_flight;                 // what the client calls the statements of requests under way
   policy::SqlInFlight sql;                     // PREPARE, EXECUTE and DEALLOCATE under way
-  std::unique_ptr<Restores> restores;          // null: its client has reset nothing that it said at its startup
   Buffer batch;                                // the client's latest, while it may be repeated
   bool may_repeat = false;                     // nothing of its answer has reached the client
   bool repeating = false;                      // up to the next ReadyForQuery nothing is forwarded
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
   policy::PlanningSteps steps;                 // what its client's transaction has set that changes planning
   std::unique_ptr<SessionTouch> touch;         // null: its client has done nothing to its session
-  std::uint64_t sequences_of = 0;              // the client whose numbers its session remembers; 0: who knows
-  bool sequences_fresh = false;                // ... and which it was given in its latest transaction
   Buffer told;                                 // of ServerJob::look and audit, the rows
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;
   ServerJob job = ServerJob::none;
-  bool dedicated = false;                      // opened for one client that replicates: `owner`
+  bool dedicated = false;                      // never in the pool: for one client that replicates, `owner`, or ...
+  bool listens = false;                        // ... for all that LISTEN, see channels.h
   Token owner;
   bool other_tls_tried = false;                // sslmode allow or prefer: this is the second way
   std::size_t host_index = 0;                  // of a host list: which one it is tried on

@@ -31,6 +31,7 @@ void Worker::connect(ServerConnection& server) {
     if (!value->empty()) secret.parameters.emplace_back(name, *value);
   }
   if (server.dedicated) DedicatedServers::ask(*this, server, secret);
+  if (server.listens) Listeners::ask(server, secret);
   secret.long_keys = config_->globals.server_long_cancel_keys;
   server.login = std::make_unique<ServerLogin>(std::move(secret));
   connector_.connect(server.facts.address, server.token);
@@ -87,6 +88,7 @@ void Worker::on_logged_in(ServerConnection& server) {
     if (desk.removed || desk.pool.paused || server.facts.config_generation != desk.config_generation) {
       return end_server(server, CloseReason::obsolete_connection);
     }
+    if (server.listens) return Listeners::on_ready(*this, server);
     return DedicatedServers::on_ready(*this, server, *login);
   }
   // Told anew with each login, so that an upgraded server is not described by its past.
@@ -157,6 +159,7 @@ void Worker::on_open_failed(ServerConnection& server, CloseReason reason, const 
   const bool starting_up = sqlstate == "57P03";
   const bool unreachable = !refused && reason != CloseReason::server_login_error;
   if ((unreachable || starting_up) && desk.database->hosts.size() > 1 && try_next_host(server, text)) return;
+  if (server.listens) return end_server(server, reason, text);
   if (server.dedicated) return DedicatedServers::on_failed(*this, server, reason, text, sqlstate);
   desk.pool.on_open_failed(loop_.now(), random_, text, sqlstate);
   end_server(server, reason, reason == CloseReason::server_login_error ? std::string{} : text);
@@ -183,7 +186,9 @@ void Worker::begin_job(ServerConnection& server, ServerJob job) {
   server.job_failed = false;
   server.job_error.clear();
   server.request_at = loop_.now();
-  if (job != ServerJob::setup && job != ServerJob::look) {
+  const bool with_client = job == ServerJob::setup || job == ServerJob::look || job == ServerJob::give_channels ||
+                           job == ServerJob::move_channels;
+  if (!with_client) {
     server.desk->pool.move(server.pooled, ServerState::tested, loop_.now());
     publish(*server.desk);
   }
@@ -209,6 +214,8 @@ void Worker::on_job_done(ServerConnection& server) {
                : job == ServerJob::clean         ? "DISCARD ALL"
                : job == ServerJob::audit         ? "session audit"
                : job == ServerJob::connect_query ? "connect_query"
+               : job == ServerJob::give_channels ? "LISTEN"
+               : job == ServerJob::move_channels ? "UNLISTEN"
                                                  : "server_check_query",
                server.job_error);
   }
@@ -232,6 +239,10 @@ void Worker::on_job_done(ServerConnection& server) {
       return on_looked(server);
     case ServerJob::audit:
       return ResidueAudit::on_answer(*this, server);
+    case ServerJob::give_channels:
+      return Listeners::on_given(*this, server);
+    case ServerJob::move_channels:
+      return Listeners::on_moved(*this, server);
     case ServerJob::reset: case ServerJob::clean:
       if (server.job_failed || server.talk.transaction() != TxStatus::idle) {
         return end_server(server, CloseReason::reset_failed);

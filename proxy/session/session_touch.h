@@ -1,6 +1,7 @@
 // What the client of a server may have done to its session since it was last known.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct SessionTouch {
   bool everything = false;                 // the whole session must be looked at
   bool code = false;                       // ... and the names of settings that functions know
   PinReason stays = PinReason::none;       // no look would tell: the server stays with the client
+  // Whether what its client listens to elsewhere has been LISTENed to here, so that a look tells all of it.
+  enum class Given : std::uint8_t { no, if_committed, surely } given = Given::no;
+  std::string canary;                      // a setting has this value if that was committed
+  bool just_given = false;                 // the next message has waited for it
 };
 
 }  // namespace pgweir

@@ -17,6 +17,7 @@ void Worker::on_tick() {
   const TimePoint now = loop_.now();
   sweep_logins(now);
   DedicatedServers::open_again(*this);
+  Listeners::on_tick(*this);
   sweep_idle_clients(now);
   for (auto& [key, desk] : desks_) {
     sweep_servers(*desk, now);

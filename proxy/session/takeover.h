@@ -1,6 +1,6 @@
 // The online upgrade: clients between two transactions, and servers that nobody holds, change to another process with their
 // sockets. Who cannot be moved stays until it leaves: TLS (its keys are in our memory), transactions under way, clients whose
-// server has something of theirs that SQL cannot tell, replication.
+// server has something of theirs that SQL cannot tell or who LISTEN, replication.
 #pragma once
 
 #include <memory>

@@ -76,6 +76,7 @@ void Worker::on_writable(Token token) {
     if (client->outbox.flush(*client->stream) == Outbox::Result::failed) return on_client_gone(*client, 0);
     update_reading(*client);
     if (client->server) update_reading(*client->server);
+    if (client->channels) Listeners::wake(*this, *client);
   } else if (token.kind == Token::Kind::server) {
     ServerConnection* server = servers_.find(token);
     if (!server || server->state() == ServerState::leaving) return;
@@ -120,6 +121,7 @@ void Worker::on_connect_failed(Token token, const std::string& reason) {
 }
 
 void Worker::on_turn_end() {
+  if (!to_notify_.empty()) Listeners::deliver_due(*this);
   if (drain_.on()) drain_.on_turn_end(*this);
   do {
     end_gone_clients();
@@ -181,6 +183,7 @@ void Worker::end_client(ClientSession& client, CloseReason reason, const std::st
     (void)client.outbox.send(*client.stream, message);
   }
   client.close_reason = reason;
+  if (client.channels) Listeners::leave(*this, client);
   cancel_keys_.forget(client);
   if (client.console && shared_.console) shared_.console->on_gone(*this, client);
   release_for_leaving(client);
@@ -217,10 +220,6 @@ void Worker::release_for_leaving(ClientSession& client) {
   if (client.phase == ClientPhase::leasing && whole && policy::reusable_without_client(server.talk)) {
     return server.touch || client.pin != PinReason::none ? clean_session(server) : give_back(server);
   }
-  // It has been answered; what we have asked behind it has not: about its session, or for what it has reset.
-  const bool ours_is_left = server.talk.pooler_is_answered() && !server.talk.owes_client_more() && !server.talk.batch_open();
-  const bool may_be_cleaned = client.phase == ClientPhase::leasing ? server.restores != nullptr : server.job == ServerJob::look;
-  if (whole && ours_is_left && may_be_cleaned && server.talk.transaction() == TxStatus::idle) return clean_session(server);
   const bool busy = !server.talk.nothing_owed() || server.request_cut;
   const CloseReason reason = server.close_reason != CloseReason::none ? server.close_reason
                              : busy                                   ? CloseReason::client_left_in_query
@@ -265,7 +264,8 @@ void Worker::end_server(ServerConnection& server, CloseReason reason, const std:
   desk.pool.move(server.pooled, ServerState::leaving, now);
   server.stream.reset();
   to_bury_.push_back(server.token);
-  if (reason != CloseReason::handed_over) spread_pokes(shared_.ledger.give_back(desk.pool.account()));
+  if (reason != CloseReason::handed_over) spread_pokes(shared_.ledger.give_back(desk.pool.account(), server.listens));
+  if (server.listens) Listeners::on_closed(*this, server);
   publish(desk);
   look_again_.push_back(desk.pool.account().key);
   if (AuthLookup* lookup = std::exchange(server.lookup, nullptr)) {

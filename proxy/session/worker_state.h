@@ -23,12 +23,10 @@
 #include "proxy/session/drain.h"
 #include "proxy/session/fleet.h"
 #include "proxy/session/pool_desk.h"
-#include "proxy/session/sequences.h"
 #include "proxy/session/server_connection.h"
 #include "proxy/session/slab.h"
 #include "proxy/session/spare_buffers.h"
 #include "proxy/session/takeover.h"
-#include "proxy/session/vacancy.h"
 
 namespace pgweir {
 
@@ -74,8 +72,6 @@ struct WorkerState {
   Buffer answers_;                             // of ours to the client whose bytes are being read
   std::vector<policy::SqlRename> renames_;     // to be undone in the error under way
   std::vector<policy::SqlEdit> edits_;
-  Restorer restorer_;
-  policy::SharedSettings latest_startup_;      // most clients say the same: they share it
 
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};
@@ -91,6 +87,7 @@ struct WorkerState {
   using ByAge = List<ClientSession, &ClientSession::by_age>;
   ByAge logins_, idle_clients_;                // oldest first
   std::vector<Token> gone_clients_;            // a send to them failed in this turn
+  std::vector<Token> to_notify_;               // clients for whom notifications wait
   std::vector<Token> to_feed_;                 // clients who got a server in this turn; their held bytes go out
   std::vector<PoolKey> look_again_;            // pools that may be able to open a server now
   std::vector<Token> to_bury_;

@@ -17,7 +17,7 @@ using PoolName = std::pair<std::string_view, std::string_view>;
 struct PoolSum {
   PoolTimes times;
   WaitCounts waits{};
-  std::uint64_t handed_over = 0, busy = 0, size = 0, leaks = 0;
+  std::uint64_t handed_over = 0, busy = 0, size = 0, leaks = 0, listening = 0;
 };
 
 std::map<PoolName, PoolSum> sums(const Snapshot& snapshot) {
@@ -30,6 +30,7 @@ std::map<PoolName, PoolSum> sums(const Snapshot& snapshot) {
       sum.handed_over += pool.stats.handed_over;
       sum.busy += pool.servers_active;
       sum.leaks += pool.isolation.leaks_detected;
+      sum.listening += pool.listening;
       sum.size = pool.size;
     }
   }
@@ -87,6 +88,10 @@ void tell_pools(Exposition& out, const std::map<PoolName, PoolSum>& pools) {
   out.family("pgweir_isolation_leaks_total", "counter", "Servers found with something of a client's that they must not have had any more");
   for (const auto& [name, pool] : pools) {
     out.sample({{"database", name.first}, {"user", name.second}}, static_cast<double>(pool.leaks));
+  }
+  out.family("pgweir_listening_clients", "gauge", "Clients whose channels are on a shared listener now");
+  for (const auto& [name, pool] : pools) {
+    out.sample({{"database", name.first}, {"user", name.second}}, static_cast<double>(pool.listening));
   }
   out.family("pgweir_servers_handed_over_total", "counter", "Servers that went to another worker");
   for (const auto& [name, pool] : pools) {

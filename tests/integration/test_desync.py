@@ -152,12 +152,26 @@ def test_T16_close_and_parse_of_one_name_in_a_batch(pooler, order):
 
 @pytest.mark.ours
 def test_T18_a_notification_on_an_idle_server_never_reaches_the_next_client(pooler, cluster):
-    one_server = pooler(pool_mode="transaction", default_pool_size=1, verbose=1, session_state="off")     # else the listener keeps its server
+    one_server = pooler(pool_mode="transaction", default_pool_size=1, verbose=1, session_state="off")     # else it is not on that server
     with one_server.wire() as listener, one_server.wire() as next_client:
         listener.ask("listen channel")
         cluster.connect("p0").execute("notify channel, 'secret'")
         one_server.log_has("DEBUG S-.*notification while idle: channel")
         assert tags(next_client.ask("select 'mine'")) == "TDCZ" and listener.quiet(0.1)
+
+
+@pytest.mark.ours
+def test_T18_a_notification_reaches_its_own_client_and_no_other_in_transaction_mode(pooler, cluster):
+    one_server = pooler(pool_mode="transaction", default_pool_size=1, verbose=1)
+    with one_server.wire() as listener, one_server.wire() as next_client:
+        listener.ask("listen channel")
+        cluster.connect("p0").execute("notify channel, 'secret'")
+        message = listener.read()
+        assert message.tag == "A" and b"secret" in message.body
+        assert tags(next_client.ask("select 'mine'")) == "TDCZ" and next_client.quiet(0.1)
+        cluster.connect("p0").execute("notify channel, 'again'")
+        assert listener.read().tag == "A" and next_client.quiet(0.1)
+        assert "notification while idle" not in one_server.log()
 
 
 def test_T18_a_notification_reaches_its_own_client_in_session_mode(pooler, cluster):

@@ -70,7 +70,7 @@ def test_in_session_mode_it_is_a_report_of_what_transaction_mode_would_do(pooler
         return [verdict for text, verdict in said if text.startswith(begin)]
     assert verdict("create temp") == ["would keep its server: temporary"]
     assert verdict("declare") == ["would keep its server: held_cursor"]
-    assert verdict("listen") == ["would keep its server: channel"]
+    assert verdict("listen") == ["would change nothing"]
     assert verdict("select pg_advisory_lock") == ["would keep its server: advisory_lock"]
     assert verdict("do ") == ["would be looked at: a function or code"]
     assert verdict("set app") == ["its settings would follow the client"]

@@ -32,6 +32,22 @@ TEST_CASE("a server is booked against every limit at once") {
   }
 }
 
+TEST_CASE("a server beyond the pool is booked against the shared limits only") {
+  Ledger ledger(1);
+  PoolAccount& pool = ledger.account("db", "u");
+  const ServerLimits limits{1, 0, 3, 0};
+  REQUIRE(ledger.reserve(pool, limits, false) == BindingLimit::none);
+  CHECK(ledger.reserve_beyond_pool(pool, limits) == BindingLimit::none);
+  CHECK(ledger.pool_servers(pool) == 1);
+  CHECK(ledger.database_counts("db").servers == 2);
+  CHECK(ledger.reserve_beyond_pool(pool, limits) == BindingLimit::none);
+  CHECK(ledger.reserve_beyond_pool(pool, limits) == BindingLimit::max_db_connections);
+  (void)ledger.give_back(pool, true);
+  CHECK(ledger.pool_servers(pool) == 1);
+  CHECK(ledger.database_counts("db").servers == 2);
+  CHECK(ledger.user_counts("u").servers == 2);
+}
+
 TEST_CASE("pools of one database share its limit, those of one user theirs") {
   Ledger ledger(1);
   PoolAccount& a = ledger.account("db", "u1");

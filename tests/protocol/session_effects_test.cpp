@@ -111,3 +111,18 @@ TEST_CASE("a text that is cut anywhere is read without harm") {
   const std::string sql = "select set_config('a.b', $1, false); create temp table x (a int); set \"a\".b = 'x'";
   for (std::size_t size = 0; size <= sql.size(); ++size) (void)session_effects(std::string_view(sql).substr(0, size));
 }
+
+TEST_CASE("what changes or asks for the channels is told, so that they can be there first") {
+  for (const char* sql : {"unlisten x", "UNLISTEN *", "discard all", "select pg_listening_channels()", "select 1; unlisten \"A b\"",
+                          "select * from pg_catalog.PG_LISTENING_CHANNELS () c", "do $$ begin execute 'unlisten ' || x; end $$"}) {
+    INFO(sql);
+    CHECK(sql::may_affect_session(sql));
+    CHECK(session_effects(sql).needs_channels);
+    CHECK(!session_effects(sql).none());
+  }
+  for (const char* sql : {"listen x", "notify x", "discard temp", "discard plans", "reset all", "select 'unlisten'",
+                          "do $$ begin perform 1; end $$", "close c"}) {
+    INFO(sql);
+    CHECK(!session_effects(sql).needs_channels);
+  }
+}
