@@ -5,6 +5,7 @@
 // and CopyFail are ignored outside of it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -81,6 +82,11 @@ class Conversation {
   // Nothing of an earlier batch, or of a Query, is still to come.
   bool earlier_is_answered() const { return ends_owed_ == 0; }
   std::size_t owed_count() const { return owed_.size() - head_; }
+  // Behind the reply under way something is still owed to the client.
+  bool owes_client_more() const {
+    return owed_count() > 1 && std::any_of(owed_.begin() + static_cast<std::ptrdiff_t>(head_) + 1, owed_.end(),
+                                           [](const Entry& e) { return e.whom == For::client; });
+  }
   // The reply under way answers the pooler, not the client.
   bool pooler_is_answered() const { return owed_count() > 0 && owed_[head_].whom == For::pooler; }
 

@@ -12,13 +12,13 @@ namespace {
 
 using namespace compose::oid;
 
-constexpr std::array<compose::Column, 26> columns = {{
+constexpr std::array<compose::Column, 28> columns = {{
     {"database"}, {"user"}, {"session_state"}, {"pinned", numeric}, {"listening", numeric}, {"replays", numeric},
-    {"looks", numeric},
-    {"full_looks", numeric}, {"cleaned", numeric}, {"advisory_lock", numeric}, {"held_cursor", numeric},
+    {"looks", numeric}, {"full_looks", numeric}, {"cleaned", numeric}, {"advisory_lock", numeric}, {"held_cursor", numeric},
     {"channel", numeric}, {"temporary", numeric}, {"library", numeric}, {"unreadable_setting", numeric},
-    {"policy", numeric}, {"unknown", numeric}, {"audits", numeric}, {"leaks_detected", numeric}, {"application_name"},
-    {"queryid"}, {"runs", numeric}, {"kept", numeric}, {"refused", numeric}, {"verdict"}, {"query"},
+    {"policy", numeric}, {"unknown", numeric}, {"sequence", numeric}, {"random_seed", numeric},
+    {"audits", numeric}, {"leaks_detected", numeric}, {"application_name"}, {"queryid"},
+    {"runs", numeric}, {"kept", numeric}, {"refused", numeric}, {"verdict"}, {"query"},
 }};
 
 using PoolName = std::pair<std::string, std::string>;

@@ -17,13 +17,18 @@ enum class PinReason : std::uint8_t {
   unreadable,        // a setting whose name is not in the text
   policy,            // session_state=pin
   unknown,           // the server did not tell what is there
+  sequence,          // its clients ask currval() or lastval()
+  random_seed,       // setseed()
 };
-inline constexpr std::size_t pin_reasons = 9;
+inline constexpr std::size_t pin_reasons = 11;
 constexpr const char* text_of(PinReason reason) {
   constexpr const char* texts[pin_reasons] = {"",        "advisory_lock",      "held_cursor",   "channel", "temporary",
-                                              "library", "unreadable_setting", "session_state", "unknown"};
+                                              "library", "unreadable_setting", "session_state", "unknown", "sequence", "random_seed"};
   return texts[static_cast<std::size_t>(reason)];
 }
+
+// Only the end of the session takes it away.
+constexpr bool outlasts_discard(PinReason reason) { return reason == PinReason::library || reason == PinReason::random_seed; }
 
 // What looks have found after calls of a function whose source nobody reads.
 struct FunctionTrust {

@@ -97,7 +97,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
 // The client has asked for nothing that is not answered, and nothing keeps the server with it.
 bool Worker::may_leave_client(const ServerConnection& server) const {
   const ClientSession* client = server.client;
-  return is_done_with(server) && !server.touch && client->pin == PinReason::none && !server.said_fatal;
+  return is_done_with(server) && !server.touch && client->pin == PinReason::none && !server.sequences_fresh && !server.said_fatal;
 }
 
 bool Worker::is_done_with(const ServerConnection& server) {
@@ -112,7 +112,7 @@ void Worker::release_if_possible(ServerConnection& server) {
   if (!server.framer.between_messages()) return;       // the rest of a notice must not reach the next client
   // A client that has read a FATAL expects its connection to close, though its own request was over.
   if (server.said_fatal) return end_client(*server.client, CloseReason::server_said_fatal);
-  if ((server.touch || client->pin != PinReason::none) && !settle_session(server)) return;
+  if ((server.touch || server.sequences_fresh || client->pin != PinReason::none) && !settle_session(server)) return;
   give_back(server);
 }
 
@@ -125,6 +125,7 @@ void Worker::give_back(ServerConnection& server) {
 
 void Worker::unlink(ServerConnection& server) {
   ClientSession& client = *server.client;
+  Sequences::leave(server);
   server.client = nullptr;
   server.touch.reset();
   server.steps = {};
@@ -133,6 +134,7 @@ void Worker::unlink(ServerConnection& server) {
   server.sql_texts.reset();
   server.assumptions.forget();
   server.sql.forget();
+  server.restores.reset();
   server.touching = server.may_repeat = server.repeating = client.stalled = client.repeated = false;
   server.last_digest = {};
   client.server = nullptr;

@@ -107,6 +107,7 @@ struct ClientSession {
   policy::ClientStatements statements;
   DigestPlace digest_place;
   policy::SharedSettings settings;             // what it has set for its session beyond the parameters
+  policy::SharedSettings startup;              // what it said as it connected, of both kinds: what RESET goes back to
   std::unique_ptr<ClientChannels> channels;    // null: nothing listens for it but its own server
 
   TimePoint connected_at{};

@@ -28,6 +28,7 @@ class Writer {
     return list.size();
   }
   bool ok() const { return true; }
+  std::uint64_t version = handed_version;
 
  private:
   WireWriter wire_;
@@ -60,6 +61,7 @@ class Reader {
     return size;
   }
   bool ok() const { return wire_.at_end(); }
+  std::uint64_t version = 0;           // of the record
 
  private:
   WireReader wire_;
@@ -127,15 +129,15 @@ void client_fields(Io& io, Client& c) {
   statements(io, c.statements);
   if (io.present(c.unnamed)) statement(io, *c.unnamed);
   io(c.age_ms);
+  if (io.version >= 2) pairs(io, c.startup);
   if (io.present(c.server)) server_fields(io, *c.server);
 }
 
 template <typename T, typename F>
 std::optional<T> decoded(Bytes record, F&& fields) {
   Reader reader(record);
-  std::uint64_t version = 0;
-  reader(version);
-  if (version != handed_version) return std::nullopt;
+  reader(reader.version);
+  if (reader.version < 1 || reader.version > handed_version) return std::nullopt;
   T value;
   fields(reader, value);
   if (!reader.ok()) return std::nullopt;

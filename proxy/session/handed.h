@@ -12,7 +12,7 @@
 
 namespace pgweir {
 
-inline constexpr std::uint32_t handed_version = 1;
+inline constexpr std::uint32_t handed_version = 2;     // 1: without `startup`
 
 using HandedPairs = std::vector<std::pair<std::string, std::string>>;
 
@@ -41,7 +41,7 @@ struct HandedClient {
   std::string database, user;
   CancelKey cancel;
   bool long_key = false;
-  HandedPairs parameters, settings;
+  HandedPairs parameters, settings, startup;
   std::vector<HandedStatement> statements;
   std::optional<HandedStatement> unnamed;
   std::uint64_t age_ms = 0;

@@ -28,6 +28,21 @@ constexpr std::size_t functions_max = 4096;
 // Functions by number, for FunctionCall. Source: PostgreSQL's pg_proc.dat.
 constexpr std::uint32_t set_config_oid = 2078, first_lock_oid = 2880, last_lock_oid = 2892, first_user_oid = 16384;
 
+// A setting that was reset is not listed as set by the session any more, though it has a value. Those of modules that are
+// not there, and who one is, are in no list.
+policy::SharedSettings without_reset(policy::SharedSettings settings, const policy::SessionSettings& names, Bytes told) {
+  std::vector<std::string> listed;
+  policy::for_each_fact(told, [&](const policy::SessionFact& fact) {
+    if (fact.kind == "setting") listed.push_back(policy::lower_case(fact.name));
+  });
+  for (const auto& [name, value] : names) {
+    const bool may_be_listed = name.find('.') == std::string::npos && name != "role" && name != "session_authorization";
+    if (may_be_listed && std::find(listed.begin(), listed.end(), name) == listed.end())
+      settings = policy::with_setting(settings, name, std::nullopt);
+  }
+  return settings;
+}
+
 }  // namespace
 
 bool Worker::isolates(const PoolDesk& desk) const {
@@ -142,13 +157,17 @@ SessionTouch& Worker::touch(ServerConnection& server) {
 // True: the server may leave its client now. False: it stays, or is being looked at.
 bool Worker::settle_session(ServerConnection& server) {
   ClientSession& client = *server.client;
-  if (!server.touch) return !Listeners::try_move(*this, server) && client.pin == PinReason::none;
+  const bool numbered = Sequences::settle(*this, server);
+  if (!server.touch) return !numbered && !Listeners::try_move(*this, server) && client.pin == PinReason::none;
   SessionTouch& touched = *server.touch;
+  // What is said there at the startup comes back when it is not set any more, which only the whole session tells.
+  touched.everything |= policy::names_any(client.startup, touched.settings);
   if (touched.stays != PinReason::none) {
     if (touched.stays != client.pin) SessionNotes::count_pin(*this, touched, touched.stays);
     pin(server, touched.stays);
   }
-  const bool for_good = client.pin == PinReason::library || client.pin == PinReason::unreadable || client.pin == PinReason::policy;
+  const bool for_good = client.pin == PinReason::library || client.pin == PinReason::unreadable || client.pin == PinReason::policy ||
+                        client.pin == PinReason::random_seed;
   if (for_good || (client.pin != PinReason::none && !touched.everything)) return false;
   std::vector<std::string> names = touched.settings;
   if (touched.everything) {
@@ -197,19 +216,23 @@ void Worker::on_looked(ServerConnection& server) {
     // Not known to be clean: never anybody else's. It is looked at again when something may have gone.
     reason = PinReason::unknown;
   } else {
-    const policy::SharedSettings settings = settings_told(server, *touched, reason);
-    const bool left = reason != PinReason::none || !policy::same_settings(settings, client.settings);
+    policy::SharedSettings settings = settings_told(server, *touched, reason);
+    if (touched->everything && client.startup) settings = without_reset(settings, *client.startup, server.told);
+    const policy::SharedSettings wanted = touched->everything ? policy::with_startup(settings, client.startup, shared_.tracked) : settings;
+    const bool left = reason != PinReason::none || !policy::same_settings(wanted, client.settings);
     for (const std::string& name : touched->functions) {
       const auto found = server.desk->functions.find(name);
       if (found == server.desk->functions.end()) continue;
       found->second.dirty |= left;
       found->second.clean_looks += !left;
     }
-    if (!policy::same_settings(settings, client.settings)) SessionNotes::count_kept(*this, client, *touched);
-    server.facts.settings = client.settings = settings;
+    if (!policy::same_settings(wanted, client.settings)) SessionNotes::count_kept(*this, client, *touched);
+    server.facts.settings = settings;
+    client.settings = wanted;
   }
   const Buffer told = std::exchange(server.told, {});
   if (!server.job_failed && Listeners::settle(*this, server, *touched, told, reason)) return;
+  if (reason == PinReason::none && server.sequences_fresh) reason = PinReason::sequence;
   if (reason != PinReason::none && reason != client.pin) SessionNotes::count_pin(*this, *touched, reason);
   pin(server, reason);
   client.phase = ClientPhase::leasing;
@@ -217,6 +240,7 @@ void Worker::on_looked(ServerConnection& server) {
   // Behind the answer the server may have announced its end, which the client has read.
   if (server.said_fatal) return end_client(client, CloseReason::server_said_fatal);
   if (reason == PinReason::none) give_back(server);
+  else if (give_settings(server, {})) return;
   feed_held(client);
 }
 
@@ -253,9 +277,9 @@ policy::SharedSettings Worker::settings_told(const ServerConnection& server, con
 void Worker::on_discarded(ServerConnection& server) {
   if (!server.client) return;
   // What came behind it in the same breath may have set something again.
-  if (server.talk.owed_count() > 1) return;
-  if (server.client->pin != PinReason::library) server.client->pin = PinReason::none;
-  if (server.touch && server.touch->stays != PinReason::library) server.touch->stays = PinReason::none;
+  if (server.talk.owes_client_more()) return;
+  if (!outlasts_discard(server.client->pin)) server.client->pin = PinReason::none;
+  if (server.touch && !outlasts_discard(server.touch->stays)) server.touch->stays = PinReason::none;
 }
 
 // --- giving
@@ -299,7 +323,7 @@ bool Worker::give_settings(ServerConnection& server, const std::string& reported
 
 // What the client that leaves did to its session is undone before anybody else gets the server.
 void Worker::clean_session(ServerConnection& server) {
-  if (server.client->pin == PinReason::library) return end_server(server, CloseReason::client_left_not_ready);
+  if (outlasts_discard(server.client->pin)) return end_server(server, CloseReason::client_left_not_ready);
   ++server.desk->isolation.cleaned;
   unlink(server);
   start_job(server, ServerJob::clean, "DISCARD ALL");

@@ -48,6 +48,7 @@ struct PoolDesk {
   WaitCounts waits{};                          // by what kept the clients from a server
   PoolTimes times;
   IsolationCounts isolation{};
+  bool asks_sequences = false;                 // one of its clients has asked currval() or lastval() in another transaction
   std::unique_ptr<SharedListener> listener;    // null: nobody listens
   std::unordered_map<std::string, FunctionTrust> functions;   // by name; bounded
   TimePoint audit_at{};                        // the next residue audit

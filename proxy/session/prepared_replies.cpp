@@ -39,6 +39,10 @@ void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const
   renames_.clear();
   edits_.clear();
   if (verdict.mark != 0) on_marked_failed(server, ReportView(piece.body()), verdict);
+  if (server.restores && !server.swallowing) {
+    if (edits_.empty()) edits_ = server.restores->edits;
+    server.restores->refused = true;
+  }
   server.may_repeat = false;
   if (!server.swallowing) server.sql.orders.clear();
   if (verdict.notes_dropped > 0 && server.client) {

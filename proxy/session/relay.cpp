@@ -26,13 +26,15 @@ void Worker::from_client(ClientSession& client, Bytes input) {
   const TimePoint now = loop_.now();
   client.framer.read_statements(tracks_statements(client));
   answers_.clear();
+  restorer_.begin();
   Run run;
   bool flush = false;
   BatchWatch batch(may_be_repeated(client), input);
   while (auto piece = client.framer.next(input)) {
     Verdict verdict = client.swallow_rest ? Verdict::swallow : Verdict::forward;
+    const Piece told = client.startup ? restorer_.told(*this, client, *piece) : *piece;
     if (piece->starts) {
-      verdict = judge(client, *piece, run);
+      verdict = client.startup && restorer_.must_wait() ? stall(client, run) : judge(client, told, run);
       if (verdict == Verdict::end) return;
       if (verdict == Verdict::wait) return wait_with(client, *piece, input, run);
       client.swallow_rest = verdict == Verdict::swallow;
@@ -42,9 +44,10 @@ void Worker::from_client(ClientSession& client, Bytes input) {
     if (verdict == Verdict::swallow) continue;
     if (verdict == Verdict::forward) {
       if (client.server->timed) client.server->clock.on_request(*piece, now);
-      if (!add(client, run, piece->bytes)) return;
+      if (!add(client, run, told.bytes)) return;
     }
     client.server->request_cut = !piece->ends;
+    if (client.startup && !restorer_.follow(*this, client, *piece, run)) return;
   }
   if (client.framer.failed()) {
     const bool unknown = client.framer.failure() == Framer::Failure::unknown_tag;
@@ -117,8 +120,10 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
   }
   if (client.channels && Listeners::must_give(*this, client, piece))
     return Listeners::give(*this, client, run) ? Verdict::wait : Verdict::end;
-  if (isolates(*client.desk()) && !client.replication) note_session(client, piece);
-  else if (SessionNotes::reports_readiness(*client.desk())) SessionNotes::note_readiness(*this, client, piece);
+  if (isolates(*client.desk()) && !client.replication) {
+    if (note_session(client, piece); !Sequences::note(*this, client, piece, run)) return Verdict::end;
+  } else if (SessionNotes::reports_readiness(*client.desk())) SessionNotes::note_readiness(*this, client, piece);
+  if (piece.tag == 'Q' || piece.tag == 'P') Vacancy::make(*this, piece);
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.
   const bool goes_out = verdict != Verdict::wait && verdict != Verdict::end;
@@ -237,6 +242,7 @@ bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& 
     flush_to_client(server, to_client);
     if (server.client) unlink(server);
   }
+  if (piece.tag == 'Z' && piece.starts && server.restores) Restorer::on_ready(*this, server, to_client);
   if (piece.starts && !on_server_reply(server, piece)) return false;
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
@@ -279,6 +285,7 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
       server.repeating = false;
       break;
     case 'C':
+      server.swallowing |= Restorer::is_ours(server, body);
       // DEALLOCATE, DISCARD, PREPARE
       if (!body.empty() && (body[0] == std::byte{'D'} || body[0] == std::byte{'P'}) && on_sql_done(server, body)) {
         server.swallowing = true;
@@ -298,14 +305,6 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
   return true;
 }
 
-void Worker::log_while_idle(const ServerConnection& server, const Piece& piece) {
-  if (!log::enabled(log::Level::debug)) return;
-  if (piece.tag == 'N') return log_server(log::Level::debug, server, "notice while idle: {}", ReportView(piece.body()).message());
-  WireReader reader(piece.body());
-  (void)reader.u32();                                  // whose it is
-  log_server(log::Level::debug, server, "notification while idle: {}", reader.cstring());
-}
-
 void Worker::on_server_error(ServerConnection& server, const Piece& piece, const ReplyVerdict& verdict) {
   on_batch_failed(server, piece, verdict);
   if (server.repeating) {
@@ -319,6 +318,7 @@ void Worker::on_server_error(ServerConnection& server, const Piece& piece, const
   if (server.swallowing) {
     server.job_failed = true;
     server.job_error = report.message();
+    if (Restorer::is_lost(server)) end_client(*server.client, CloseReason::invalid_server_parameter, server.job_error);
     return;
   }
   if (server.client) tally_.errors.add(report.sqlstate());
@@ -340,6 +340,7 @@ void Worker::replace_read_only(ServerConnection& server) {
 void Worker::absorb_parameter(ServerConnection& server, const Piece& piece, bool forwarded) {
   const auto status = read_parameter_status(piece.body());
   if (!status) return;
+  if (forwarded && Restorer::holds_back(*this, server, status->name)) server.swallowing = true, forwarded = false;
   const std::size_t place = shared_.tracked.place_of(status->name);
   if (place == policy::TrackedParameters::none) return;
   const bool same = server.client && server.client->parameters == server.facts.parameters;
@@ -361,7 +362,8 @@ bool Worker::on_ready(ServerConnection& server) {
     end_client(client, CloseReason::statement_mode_transaction);
     return false;
   }
-  if (!server.talk.nothing_owed()) return true;
+  const bool ours_is_left = server.talk.pooler_is_answered() && !server.talk.owes_client_more();
+  if (!server.talk.nothing_owed() && !ours_is_left) return true;
   if (client.in_query) {
     client.in_query = false;
     stats.query_us += static_cast<std::uint64_t>(count_us(now - client.query_since));

@@ -18,6 +18,7 @@
 #include "proxy/pool/pool.h"
 #include "proxy/session/outbox.h"
 #include "proxy/session/ports.h"
+#include "proxy/session/restore.h"
 #include "proxy/session/session_touch.h"
 
 namespace pgweir {
@@ -86,12 +87,15 @@ struct ServerConnection {
   policy::Assumptions assumptions;
   std::string names_in_flight;                 // what the client calls the statements of requests under way
   policy::SqlInFlight sql;                     // PREPARE, EXECUTE and DEALLOCATE under way
+  std::unique_ptr<Restores> restores;          // null: its client has reset nothing that it said at its startup
   Buffer batch;                                // the client's latest, while it may be repeated
   bool may_repeat = false;                     // nothing of its answer has reached the client
   bool repeating = false;                      // up to the next ReadyForQuery nothing is forwarded
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
   policy::PlanningSteps steps;                 // what its client's transaction has set that changes planning
   std::unique_ptr<SessionTouch> touch;         // null: its client has done nothing to its session
+  std::uint64_t sequences_of = 0;              // the client whose numbers its session remembers; 0: who knows
+  bool sequences_fresh = false;                // ... and which it was given in its latest transaction
   Buffer told;                                 // of ServerJob::look and audit, the rows
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it

@@ -1,6 +1,8 @@
 // A server from connecting to its first ReadyForQuery, and what the pooler itself asks of it.
 #include "protocol/auth/secret.h"
+#include "protocol/backend.h"
 #include "protocol/compose.h"
+#include "protocol/wire.h"
 #include "proxy/session/audit.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
@@ -265,6 +267,14 @@ void Worker::on_job_done(ServerConnection& server) {
 
 void Worker::send_to_server(ServerConnection& server, Bytes bytes) {
   if (server.outbox.send(*server.stream, bytes) == Outbox::Result::failed) on_server_gone(server, 0);
+}
+
+void Worker::log_while_idle(const ServerConnection& server, const Piece& piece) {
+  if (!log::enabled(log::Level::debug)) return;
+  if (piece.tag == 'N') return log_server(log::Level::debug, server, "notice while idle: {}", ReportView(piece.body()).message());
+  WireReader reader(piece.body());
+  (void)reader.u32();                                  // whose it is
+  log_server(log::Level::debug, server, "notification while idle: {}", reader.cstring());
 }
 
 }  // namespace pgweir

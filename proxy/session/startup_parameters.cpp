@@ -37,6 +37,9 @@ bool Worker::read_startup_parameters(ClientSession& client) {
     return false;
   }
   if (config_->globals.application_name_add_host) add_host_to_application_name(client);
+  client.startup = policy::startup_values(shared_.tracked, client.parameters, client.settings);
+  if (policy::same_settings(client.startup, latest_startup_)) client.startup = latest_startup_;
+  else latest_startup_ = client.startup;
   return true;
 }
 

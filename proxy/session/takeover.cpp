@@ -64,6 +64,7 @@ void Takeover::give(Worker& worker, ClientSession& client, TakeoverPort& port) {
   record.long_key = client.long_key;
   record.parameters = named(worker.tracked(), client.parameters);
   if (client.settings) record.settings = *client.settings;
+  if (client.startup) record.startup = *client.startup;
   client.statements.for_each([&](std::string_view name, const policy::StatementRef& statement) {
     record.statements.push_back(handed(name, 0, *statement->text));
   });
@@ -184,6 +185,7 @@ void Takeover::restore(Worker& worker, ClientSession& client, const HandedClient
   worker.cancel_keys_.adopt(client, record.cancel);
   client.parameters = placed(worker.tracked(), record.parameters);
   if (worker.isolates(*client.desk())) client.settings = settings_of(record.settings);
+  client.startup = settings_of(record.startup);
   if (!worker.tracks_statements(client)) return;
   for (const HandedStatement& statement : record.statements) {
     client.statements.set(statement.name, worker.statements_.intern(as_bytes(statement.identity), kind_of(statement)));

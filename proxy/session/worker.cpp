@@ -220,6 +220,10 @@ void Worker::release_for_leaving(ClientSession& client) {
   if (client.phase == ClientPhase::leasing && whole && policy::reusable_without_client(server.talk)) {
     return server.touch || client.pin != PinReason::none ? clean_session(server) : give_back(server);
   }
+  // It has been answered; what we have asked behind it has not: about its session, or for what it has reset.
+  const bool ours_is_left = server.talk.pooler_is_answered() && !server.talk.owes_client_more() && !server.talk.batch_open();
+  const bool may_be_cleaned = client.phase == ClientPhase::leasing ? server.restores != nullptr : server.job == ServerJob::look;
+  if (whole && ours_is_left && may_be_cleaned && server.talk.transaction() == TxStatus::idle) return clean_session(server);
   const bool busy = !server.talk.nothing_owed() || server.request_cut;
   const CloseReason reason = server.close_reason != CloseReason::none ? server.close_reason
                              : busy                                   ? CloseReason::client_left_in_query

@@ -30,6 +30,9 @@ class Worker final : public LoopEvents, private WorkerState {
   friend class DedicatedServers;
   friend class ResidueAudit;
   friend class SessionNotes;
+  friend class Restorer;
+  friend class Sequences;
+  friend class Vacancy;
  public:
   Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop, Connector& connector,
          std::uint64_t seed);
@@ -105,11 +108,10 @@ class Worker final : public LoopEvents, private WorkerState {
   void end_all();                              // closes everything, tells nobody
   void rotate_stats();                         // a stats_period is over
 
-  // --- ending and telling; for all files of this room, and the console
+  // --- ending and telling, for all files of this room and the console
   void end_client(ClientSession& client, CloseReason reason, const std::string& text = {}, const std::string& sqlstate = {});
   void end_server(ServerConnection& server, CloseReason reason, const std::string& text = {});
-  // Sends bytes of ours to a client now, or when its socket takes them.
-  void tell(ClientSession& client, Bytes bytes);
+  void tell(ClientSession& client, Bytes bytes);   // of ours, now or when its socket takes them
   template <typename... Args>
   void log_client(log::Level level, const ClientSession& client, fmt::format_string<Args...> format, Args&&... args) {
     if (log::enabled(level)) log::line(level, "{} {}", name_of(client), fmt::format(format, std::forward<Args>(args)...));

@@ -23,10 +23,12 @@
 #include "proxy/session/drain.h"
 #include "proxy/session/fleet.h"
 #include "proxy/session/pool_desk.h"
+#include "proxy/session/sequences.h"
 #include "proxy/session/server_connection.h"
 #include "proxy/session/slab.h"
 #include "proxy/session/spare_buffers.h"
 #include "proxy/session/takeover.h"
+#include "proxy/session/vacancy.h"
 
 namespace pgweir {
 
@@ -72,6 +74,8 @@ struct WorkerState {
   Buffer answers_;                             // of ours to the client whose bytes are being read
   std::vector<policy::SqlRename> renames_;     // to be undone in the error under way
   std::vector<policy::SqlEdit> edits_;
+  Restorer restorer_;
+  policy::SharedSettings latest_startup_;      // most clients say the same: they share it
 
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};

@@ -60,7 +60,7 @@ def tenants(cluster):
 
 @pytest.mark.parametrize("killing", [False, True], ids=["servers live", "servers are killed"])
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_clients_session_is_its_own(pooler, cluster, tenants, stack, killing):
+def test_T78_a_clients_session_is_its_own(pooler, cluster, tenants, stack, killing):
     command, last, installed, packages, turns = STACKS[stack]
     if not installed():
         pytest.skip(f"not installed: {packages} (scripts/install-clients)")

@@ -148,7 +148,7 @@ def test_what_a_client_leaves_behind_is_gone_before_the_next_one_comes(one_serve
             assert two.value("select count(*) from pg_locks where locktype = 'advisory'") == "0"
             assert two.value("select count(*) from pg_cursors") == "0"
             assert two.value("select to_regclass('pg_temp.scratch') is null") == "t"
-    assert isolation(p)["cleaned"] == 2
+    assert isolation(p)["cleaned"] >= 2      # and those who leave while they are looked at
 
 
 def test_a_temporary_table_that_ends_with_its_transaction_pins_nothing(one_server):

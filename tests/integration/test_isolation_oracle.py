@@ -4,13 +4,12 @@ answered as each client's own PostgreSQL connection answers them.
 
 PGWEIR_ORACLE_PROGRAMS says how many (default 2000), PGWEIR_ORACLE_SEED where they begin, PGWEIR_ORACLE_WORKERS how many
 processes run them; a failure prints its seed and the shortest program that still fails; PGWEIR_ORACLE_FAILURES is how many
-each process looks for. Known defects are said only with PGWEIR_ORACLE_UNSEEN_CODE=1 and PGWEIR_ORACLE_RESET_OF_STARTUP=1. One known difference is not
-looked at: a custom setting that was reset reads '' where a fresh session reads NULL.
+each process looks for. What is not seen yet is said only with PGWEIR_ORACLE_UNSEEN_CODE=1. One known difference is not looked at: a
+custom setting that was reset reads '' where a fresh session reads NULL.
 """
 import multiprocessing
 import os
 import random
-import re
 import time
 from typing import NamedTuple
 
@@ -84,9 +83,6 @@ UNSEEN = ["select set_by_function()", "select set_config\t('app.x', 'tab', false
           "select pg_advisory_lock\r\n({k})", "select 1 as a into table pg_temp.tt", 'create table "pg_temp".tt (v text)',
           "set local search_path to pg_temp; create table public_or_not (v text)", "select query_to_xml('select set_config(''app.x'', ''xml'', false)', true, true, '')",
           "update pg_settings set setting = '4321' where name = 'work_mem'", "select lock_by_function({k})"]
-# RESET goes back to what the client said as it connected; pgweir goes back to the server's value.
-KNOWN_DEFECT_RESET_OF_STARTUP = os.environ.get("PGWEIR_ORACLE_RESET_OF_STARTUP") == "1"
-RESETS = re.compile(r"reset |discard all|default|null,|time zone local")
 KNOWN_DEFECT_UNSEEN_CODE = os.environ.get("PGWEIR_ORACLE_UNSEEN_CODE") == "1"
 # What a client says as it connects.
 STARTUPS = [{"options": "-c search_path=s1 -c app.x=start"}, {"work_mem": "3MB", "statement_timeout": "1000000"}, {"TimeZone": "Asia/Tokyo", "DateStyle": "SQL, DMY"},
@@ -144,10 +140,6 @@ class Generator:
 
     def statement(self, bound):
         """(text, values); values only where they can be bound."""
-        text, values = self.any_statement(bound)
-        return (text, values) if self.resets or not RESETS.search(text) else (PROBE, [])
-
-    def any_statement(self, bound):
         dice = self.dice
         kind = dice.choices(("setting", "control", "error", "seen", "probe", "rare", "prepared", "pinning", "spelling", "spelled", "unseen"),
                             (10, 8, 1.5, 4, 3, 1.5, 2 * (not bound), 8 * self.pins, 2.5 * self.pins, 2 * self.pins, KNOWN_DEFECT_UNSEEN_CODE and self.pins))[0]
@@ -164,7 +156,7 @@ class Generator:
         """One statement in the extended protocol: (label, bytes)."""
         dice = self.dice
         if dice.random() < 0.3:
-            name = dice.choice([name for name, (text, _) in NAMED.items() if self.resets or not RESETS.search(text)])
+            name = dice.choice([*NAMED])
             text, values = NAMED[name]
             said = {"parse": parse(name, text), "run": bind("", name, values) + execute(), "all": parse(name, text) + bind("", name, values) + execute(),
                     "close": close("S", name)}
@@ -193,9 +185,8 @@ class Generator:
         """(whether it may pin, how each client connects, turns)"""
         self.dice = random.Random(seed)
         self.pins = self.dice.random() < 0.6
-        starts = self.dice.random() < 0.1
+        starts = self.dice.random() < 0.25
         startups = [self.dice.choice(STARTUPS) if starts and self.dice.random() < 0.6 else {} for _ in range(CLIENTS)]
-        self.resets = KNOWN_DEFECT_RESET_OF_STARTUP or not any(startups)
         self.keys = [seed * 100 + who for who in range(CLIENTS)]
         turns = [self.turn() for _ in range(self.dice.randint(3, 14))]
         return self.pins, startups, turns + [Turn(who, "simple", [(PROBE, query(PROBE))]) for who in range(CLIENTS)]

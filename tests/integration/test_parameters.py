@@ -159,8 +159,8 @@ def test_application_name_add_host_tells_where_a_client_comes_from(pooler):
         assert unnamed.value("show application_name").startswith("app - 127.0.0.1:")
 
 
-def test_a_parameter_status_in_the_middle_of_a_pipeline_passes(pooler):
-    """T14: two of them in one segment, too."""
+def test_T14_parameter_statuses_in_the_middle_of_a_pipeline_pass(pooler):
+    """Two of them in one segment, too."""
     p = pooler(pool_mode="transaction", default_pool_size=1)
     with p.wire() as conn:
         conn.send(query("set timezone = 'Asia/Tokyo'; set datestyle = 'German'; select 1"))

@@ -24,6 +24,7 @@ HandedClient some_client() {
   c.database = "shop", c.user = "web", c.long_key = true, c.age_ms = 12;
   c.cancel = {0x01000001, std::string(32, 'k')};
   c.settings = {{"work_mem", "8MB"}};
+  c.startup = {{"timezone", "Asia/Tokyo"}};
   c.statements = {{"s1", 0, false, "select 1"}, {"s2", 0, true, " AS SELECT 2"}};
   c.unnamed = HandedStatement{"", 0, false, "select 3"};
   return c;
@@ -49,6 +50,7 @@ TEST_CASE("a record that has travelled says what it said") {
   CHECK(back->server->age_ms == 5'000'000'000);
   CHECK(back->statements[1].sql);
   CHECK(!back->unnamed);
+  CHECK(back->startup == client.startup);
   CHECK(bytes_of(*decode_server(bytes_of(some_server()))) == bytes_of(some_server()));
 }
 
@@ -62,6 +64,18 @@ TEST_CASE("a record that is cut, longer, or of another version is none") {
   CHECK(!decode_client(longer));
   whole[7] = std::byte{99};
   CHECK(!decode_client(whole));
+}
+
+TEST_CASE("a record of the version before says nothing of the startup") {
+  HandedClient client = some_client();
+  client.startup.clear();
+  Buffer whole = bytes_of(client);
+  whole[7] = std::byte{1};
+  whole.erase(whole.end() - 9, whole.end() - 1);       // the count of it stands before whether there is a server
+  const auto back = decode_client(whole);
+  REQUIRE(back);
+  CHECK(back->settings == client.settings);
+  CHECK(back->age_ms == client.age_ms);
 }
 
 TEST_CASE("a count that no record could hold is refused without making room for it") {

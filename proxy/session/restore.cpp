@@ -1,0 +1,180 @@
+#include "proxy/session/restore.h"
+
+#include <algorithm>
+
+#include "protocol/backend.h"
+#include "protocol/compose.h"
+#include "protocol/frontend.h"
+#include "proxy/session/say.h"
+#include "proxy/session/worker.h"
+
+namespace pgweir {
+namespace {
+
+// Statement and portal of ours.
+constexpr std::string_view restorer = "PGBOUNCER_s";
+
+Restores& restores_of(ServerConnection& server) {
+  if (!server.restores) server.restores = std::make_unique<Restores>();
+  return *server.restores;
+}
+
+}  // namespace
+
+Piece Restorer::told(Worker& worker, ClientSession& client, const Piece& piece) {
+  is_due_ = must_wait_ = false;
+  if (!piece.whole() || !worker.isolates(*client.desk()) || client.replication) return piece;
+  if (piece.tag == 'Q') {
+    const auto lead = read_query_lead(piece.body());
+    if (!lead || !sql::may_reset(lead->sql)) return piece;
+    due_ = policy::restoring(lead->sql, client.startup, false);
+    is_due_ = of_query_ = true;
+    // Which SET is ours is known of one query at a time.
+    must_wait_ = !due_.sets.empty() && client.server && !client.server->talk.nothing_owed();
+    return due_.text.empty() ? piece : replaced(piece, due_.text);
+  }
+  if (piece.tag == 'P') {
+    const auto view = read_parse(piece.body());
+    if (!view || !sql::may_reset(view->sql)) return piece;
+    const policy::RestoringText parsed = policy::restoring(view->sql, client.startup, true);
+    if (parsed.text.empty()) return piece;
+    Buffer& out = rewritten_.emplace_back();
+    Buffer identity(as_bytes(parsed.text).begin(), as_bytes(parsed.text).end());
+    append(identity, view->identity.subspan(view->sql.size()));
+    compose::parse_as(out, view->statement, identity);
+    return {piece.tag, true, true, load_be32(out.data() + 1), out};
+  }
+  if (piece.tag == 'E' && client.server && client.server->restores) {
+    const auto view = read_execute(piece.body());
+    for (const Restores::Portal& portal : client.server->restores->portals) {
+      if (!view || portal.name != view->portal) continue;
+      due_ = portal.of;
+      is_due_ = true;
+      of_query_ = false;
+    }
+  }
+  return piece;
+}
+
+Piece Restorer::replaced(const Piece& piece, std::string_view text) {
+  Buffer& out = rewritten_.emplace_back();
+  compose::query(out, text);
+  return {piece.tag, true, true, load_be32(out.data() + 1), out};
+}
+
+// A Bind that goes out: what its portal will reset when it is executed.
+void Restorer::note_portal(Worker& worker, ClientSession& client, const Piece& piece) {
+  const auto view = read_bind(piece.body());
+  if (!view || !worker.tracks_statements(client)) return;
+  ServerConnection& server = *client.server;
+  if (server.restores) std::erase_if(server.restores->portals, [&](const Restores::Portal& portal) { return portal.name == view->portal; });
+  const policy::StatementRef* named = view->statement.empty() ? &client.statements.unnamed : client.statements.find(view->statement);
+  if (!named || !*named || !(*named)->text->effects || !sql::may_reset((*named)->text->sql())) return;
+  policy::RestoringText text = policy::restoring((*named)->text->sql(), client.startup, true);
+  if (!text.behind.empty()) restores_of(server).portals.push_back({std::string(view->portal), std::move(text)});
+}
+
+bool Restorer::follow(Worker& worker, ClientSession& client, const Piece& piece, Run& run) {
+  ServerConnection& server = *client.server;
+  if (piece.tag == 'B') note_portal(worker, client, piece);
+  if (!is_due_) return true;
+  is_due_ = false;
+  if (server.talk.skipping() || (due_.behind.empty() && due_.sets.empty() && due_.edits.empty())) return true;
+  Restores& restores = restores_of(server);
+  restores.edits = std::move(due_.edits);
+  restores.sets = std::move(due_.sets);
+  restores.next_set = 0;
+  restores.refused = false;
+  restores.under_way |= !restores.sets.empty() || !due_.behind.empty();
+  // What is parsed from here on is parsed with other settings than anybody else's.
+  server.steps.mark = worker.statements_.fresh_id();
+  server.steps.since = nullptr;
+  if (due_.behind.empty() || server.talk.transaction() == TxStatus::failed) return true;
+  // DISCARD ALL is done at once. What follows it may fail, and take back what stands beside it.
+  const bool apart = due_.discards && !of_query_;
+  if (apart && !say(worker, client, run, "BEGIN", nullptr)) return false;
+  if (!say(worker, client, run, "SELECT pg_catalog.set_config($1,$2,false)", &due_.behind)) return false;
+  if (apart && !say(worker, client, run, "COMMIT", nullptr)) return false;
+  if (!of_query_) return true;
+  if (!worker.say(client, run, short_message_bytes, [](Buffer& out) { compose::sync(out); })) return false;
+  server.talk.on_request('S', For::pooler);
+  return true;
+}
+
+// `values`: the statement is run with each of them. Null: once, with none.
+bool Restorer::say(Worker& worker, ClientSession& client, Run& run, std::string_view sql, const policy::SessionSettings* values) {
+  Buffer words;
+  std::string tags;
+  const auto run_once = [&](std::span<const std::optional<std::string_view>> bound) {
+    compose::bind(words, restorer, restorer, bound);
+    compose::execute(words, restorer);
+    compose::close(words, 'P', restorer);
+    tags += "BEC";
+  };
+  compose::close(words, 'S', restorer);
+  compose::parse(words, restorer, sql);
+  tags = "CP";
+  if (!values) run_once({});
+  for (const auto& [name, value] : values ? *values : policy::SessionSettings{}) {
+    const std::optional<std::string_view> bound[] = {name, value};
+    run_once(bound);
+  }
+  compose::close(words, 'S', restorer);
+  tags += 'C';
+  if (!worker.say(client, run, words.size(), [&](Buffer& out) { append(out, words); })) return false;
+  for (const char tag : tags) client.server->talk.on_request(tag, For::pooler);
+  return true;
+}
+
+// Before a Query in a batch of its own, which the client's failures do not take back.
+bool Restorer::say_ahead(Worker& worker, ClientSession& client, const Piece& piece, Run& run, std::string_view sql) {
+  const bool apart = piece.tag == 'Q' && !client.server->talk.batch_open();
+  if (!say(worker, client, run, sql, nullptr)) return false;
+  if (!apart) return true;
+  if (!worker.say(client, run, short_message_bytes, [](Buffer& out) { compose::sync(out); })) return false;
+  client.server->talk.on_request('S', For::pooler);
+  return true;
+}
+
+bool Restorer::is_ours(ServerConnection& server, Bytes command) {
+  Restores* restores = server.restores.get();
+  if (!restores || restores->next_set >= restores->sets.size() || server.swallowing) return false;
+  const auto view = read_command_complete(command);
+  return view && view->tag == "SET" && restores->sets[restores->next_set++];
+}
+
+bool Restorer::holds_back(const Worker& worker, const ServerConnection& server, std::string_view parameter) {
+  if (!server.restores || !server.restores->under_way || !server.client || !server.client->startup) return false;
+  const std::string name = policy::lower_case(parameter);
+  const policy::SessionSettings& startup = *server.client->startup;
+  return worker.shared_.tracked.place_of(name) != policy::TrackedParameters::none &&
+         std::any_of(startup.begin(), startup.end(), [&](const auto& entry) { return entry.first == name; });
+}
+
+void Restorer::on_ready(Worker& worker, ServerConnection& server, Run& to_client) {
+  Restores& restores = *server.restores;
+  if (!server.talk.pooler_is_answered()) restores.edits.clear(), restores.sets.clear();
+  if (!restores.under_way || server.talk.owed_count() != 1) return;
+  restores.under_way = false;
+  ClientSession* client = server.client;
+  if (!client || !client->startup) return;
+  const policy::TrackedParameters& tracked = worker.shared_.tracked;
+  Buffer news;
+  for (const auto& [name, startup] : *client->startup) {
+    const std::size_t place = tracked.place_of(name);
+    const auto* is = policy::value_at(server.facts.parameters, place);
+    const auto* was = policy::value_at(client->parameters, place);
+    if (!is || !*is || (was && *was == *is)) continue;
+    compose::parameter_status(news, tracked.name(place), **is);
+    client->parameters = policy::with_value(client->parameters, place, **is, tracked.size());
+  }
+  if (news.empty()) return;
+  worker.flush_to_client(server, to_client);
+  worker.tell(*client, news);
+}
+
+bool Restorer::is_lost(const ServerConnection& server) {
+  return server.restores && server.restores->under_way && !server.restores->refused && server.client;
+}
+
+}  // namespace pgweir
