@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "protocol/sql/builtin_functions.h"
+#include "protocol/sql/config_call.h"
 #include "protocol/sql/lexer.h"
 
 namespace pgweir::sql {
@@ -37,6 +37,20 @@ constexpr std::array session_verbs{
     std::string_view("unlisten"), std::string_view("load"), std::string_view("do"),  std::string_view("call"),
     std::string_view("declare"),  std::string_view("close"), std::string_view("create"), std::string_view("drop"),
     std::string_view("prepare"),  std::string_view("execute")};
+
+// What may stand between INTO and the name of a table.
+constexpr std::array before_into_names{
+    std::string_view("table"), std::string_view("temp"), std::string_view("temporary"), std::string_view("local"),
+    std::string_view("global"), std::string_view("unlogged")};
+
+// Whether the literal ends somewhere else where backslashes escape in it (standard_conforming_strings = off), or where a
+// backslash is the second byte of a character (client_encoding = SJIS and its like).
+bool ends_elsewhere(std::string_view literal) {
+  for (std::size_t at = literal.find('\\'); at != std::string_view::npos; at = literal.find('\\', at + 1)) {
+    if (literal.front() == '\'' ? literal.substr(at + 1, 1) == "'" : (literal[at - 1] & 0x80) != 0) return true;
+  }
+  return false;
+}
 
 // dblink's named connections live as long as the session, and no look at it tells of them.
 bool connects(std::string_view function) { return is(function.substr(0, 14), "dblink_connect"); }
@@ -85,7 +99,10 @@ class Reader {
   }
 
  private:
-  void advance() { token_ = lexer_.next(); }
+  void advance() {
+    token_ = lexer_.next();
+    if (token_.kind == TokenKind::string && ends_elsewhere(token_.text)) effects_.runs_code = true;
+  }
   bool word(std::string_view text) const { return token_.kind == TokenKind::word && is(token_.text, text); }
   bool take(std::string_view text) {
     if (!word(text)) return false;
@@ -213,21 +230,23 @@ class Reader {
   // The functions that a statement calls, and SELECT ... INTO TEMP.
   void calls() {
     std::string_view last;
-    bool into = false;                     // the name of a table with its columns is no call
+    enum { elsewhere, before_table, behind_table } into = elsewhere;   // INTO a table with its columns is no call
     while (token_.kind != TokenKind::end && !token_.is(';')) {
       const bool name = token_.kind == TokenKind::word || token_.kind == TokenKind::quoted;
       if (name && is(last, "into") && (word("temp") || word("temporary") || word("pg_temp") || word("local") || word("global")))
         leaves(effects_.makes_temporary);
       if (token_.is('(')) {
         advance();
-        if (!into) call(last);
-        into = false;
+        if (into != behind_table) call(last);
+        into = elsewhere;
         last = {};
         continue;
       }
       if (is(last, "execute") && name) effects_.executed.push_back(name_of(token_));
-      into = word("into") || (into && (name || token_.is('.')));
-      if (!token_.is('.') || !into) last = name ? token_.text : std::string_view{};
+      if (word("into")) into = before_table;
+      else if (into == before_table && name) into = is_one_of(token_.text, before_into_names) ? before_table : behind_table;
+      else into = into == behind_table && (token_.is('.') || word("as")) ? before_table : elsewhere;
+      last = name ? token_.text : std::string_view{};
       advance();
     }
   }
@@ -258,52 +277,13 @@ class Reader {
     config_call();
   }
 
-  // set_config(name, value, is_local): the name as a literal or a parameter.
+  // Only looked at: the arguments are read as any others, for they may call functions, too.
   void config_call() {
-    const Token name = token_;
-    advance();
-    while (token_.kind == TokenKind::cast) {
-      advance();
-      advance();
-    }
-    if (!token_.is(',')) {
-      effects_.unreadable_setting = effects_.all_settings = true;
-      return;
-    }
-    if (is_local()) return;
-    if (name.kind == TokenKind::parameter) {
-      std::uint16_t number = 0;
-      std::from_chars(name.text.data() + 1, name.text.data() + name.text.size(), number);
-      effects_.setting_parameters.push_back(number);
-    } else if (name.kind == TokenKind::string && name.text.size() > 2 && name.text.front() == '\'' &&
-               name.text.find('\'', 1) == name.text.size() - 1) {
-      std::string setting(name.text.substr(1, name.text.size() - 2));
-      std::transform(setting.begin(), setting.end(), setting.begin(), lower);
-      add(setting);
-    } else {
-      effects_.unreadable_setting = effects_.all_settings = true;
-    }
-  }
-
-  // From the comma behind the name to the call's end: whether the third argument is a plain TRUE.
-  bool is_local() {
-    int depth = 0, comma = 1;
-    Token argument;
-    unsigned tokens = 0;
-    for (advance(); token_.kind != TokenKind::end; advance()) {
-      if (depth == 0 && token_.is(')')) break;
-      if (token_.is('(') || token_.is('[')) ++depth;
-      if (token_.is(')') || token_.is(']')) --depth;
-      if (depth == 0 && token_.is(',')) {
-        ++comma;
-        tokens = 0;
-        continue;
-      }
-      if (comma == 1 && token_.kind == TokenKind::word && affects(token_.text)) effects_.unreadable_setting = effects_.all_settings = true;
-      argument = token_;
-      ++tokens;
-    }
-    return comma == 2 && tokens == 1 && (is(argument.text, "true") || is(argument.text, "'t'") || is(argument.text, "'true'"));
+    const ConfigCall config = read_config_call(lexer_, token_);
+    if (config.is_local) return;
+    if (config.parameter != 0) effects_.setting_parameters.push_back(config.parameter);
+    else if (!config.setting.empty()) add(config.setting);
+    else effects_.unreadable_setting = effects_.all_settings = true;
   }
 
   Lexer lexer_;
@@ -366,7 +346,11 @@ SessionEffects session_effects(std::string_view sql) {
   // However it is spelled, quoted or reached: by search_path, no later statement would name it.
   if (mentions(sql, "pg_temp") || mentions(sql, "u&\"")) {
     effects.leaves_something = effects.makes_temporary = true;
-    effects.unreadable_setting |= mentions(sql, "search_path");
+    const auto& names = effects.settings;
+    const bool sets_path = std::find(names.begin(), names.end(), "search_path") != names.end();
+    // ALTER FUNCTION ... SET, or CREATE FUNCTION with it, sets nothing for the session.
+    effects.unreadable_setting |= mentions(sql, "search_path") &&
+                                  (sets_path || effects.runs_code || effects.all_settings || !effects.setting_parameters.empty());
   }
   if (effects.runs_code) effects.needs_channels |= mentions(sql, "listen");
   if (mentions(sql, "pg_settings")) effects.all_settings |= mentions(sql, "update");
