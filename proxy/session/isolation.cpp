@@ -11,6 +11,7 @@
 #include "protocol/sql/session_effects.h"
 #include "proxy/policy/session_report.h"
 #include "proxy/session/isolation_notes.h"
+#include "proxy/session/refusals.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
@@ -144,6 +145,10 @@ bool Worker::settle_session(ServerConnection& server) {
   ClientSession& client = *server.client;
   if (!server.touch) return !Listeners::try_move(*this, server) && client.pin == PinReason::none;
   SessionTouch& touched = *server.touch;
+  if (touched.stays != PinReason::none && Refusals::in_force(*server.desk)) {
+    Refusals::end(*this, server, touched.stays, touched.functions);
+    return false;
+  }
   if (touched.stays != PinReason::none) {
     if (touched.stays != client.pin) SessionNotes::count_pin(*this, touched, touched.stays);
     pin(server, touched.stays);
@@ -210,9 +215,12 @@ void Worker::on_looked(ServerConnection& server) {
   }
   const Buffer told = std::exchange(server.told, {});
   if (!server.job_failed && Listeners::settle(*this, server, *touched, told, reason)) return;
+  client.phase = ClientPhase::leasing;
+  // A channel moves to the shared listener in a moment.
+  if (reason != PinReason::none && reason != PinReason::channel && Refusals::in_force(*server.desk))
+    return Refusals::end(*this, server, reason, touched->functions);
   if (reason != PinReason::none && reason != client.pin) SessionNotes::count_pin(*this, *touched, reason);
   pin(server, reason);
-  client.phase = ClientPhase::leasing;
   if (client.held) client.last_state += loop_.now() - client.held_since;
   // Behind the answer the server may have announced its end, which the client has read.
   if (server.said_fatal) return end_client(client, CloseReason::server_said_fatal);

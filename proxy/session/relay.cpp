@@ -7,6 +7,7 @@
 #include "protocol/wire.h"
 #include "proxy/policy/release.h"
 #include "proxy/session/batch_watch.h"
+#include "proxy/session/refusals.h"
 #include "proxy/session/say.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/isolation_notes.h"
@@ -115,6 +116,7 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
     if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) return Verdict::end;
     server.clock.on_flush();
   }
+  if (const auto refused = Refusals::replace(*this, client, piece, run)) return *refused;
   if (client.channels && Listeners::must_give(*this, client, piece))
     return Listeners::give(*this, client, run) ? Verdict::wait : Verdict::end;
   if (isolates(*client.desk()) && !client.replication) note_session(client, piece);
@@ -147,6 +149,7 @@ Worker::Verdict Worker::judge_without_server(ClientSession& client, const Piece&
     client.skip_message = false;
     return Verdict::swallow;
   }
+  if (Refusals::answer(*this, client, piece)) return Verdict::swallow;
   if (tracks_statements(client)) {
     const Verdict verdict = judge_statement_without_server(client, piece);
     if (verdict != Verdict::forward) return verdict;
@@ -230,6 +233,7 @@ void Worker::from_server(ServerConnection& server, Bytes input) {
 
 // False: the server is gone, and so is what the run points to.
 bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client) {
+  if (const auto told = Refusals::tell(*this, server, piece, to_client)) return *told == Refusals::Told::alive;
   if (piece.starts && !add_fakes(server, to_client)) return false;
   if (piece.starts && piece.tag == 'E' && may_leave_client(server)) {
     // It announces its end in the same breath as its last answer. That is not for the client, who would not hold it

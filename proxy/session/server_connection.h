@@ -27,6 +27,7 @@ struct ServerSecret;
 struct ClientSession;
 struct PoolDesk;
 struct AuthLookup;
+struct RefusedStatements;
 
 // What the pooler itself has asked the server to do.
 enum class ServerJob : std::uint8_t {
@@ -92,6 +93,7 @@ struct ServerConnection {
   bool touching = false;                       // a request under way may prepare or deallocate in SQL
   policy::PlanningSteps steps;                 // what its client's transaction has set that changes planning
   std::unique_ptr<SessionTouch> touch;         // null: its client has done nothing to its session
+  std::unique_ptr<RefusedStatements> refused;  // session_state=refuse: what it is to refuse for us; null: nothing
   Buffer told;                                 // of ServerJob::look and audit, the rows
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it

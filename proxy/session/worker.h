@@ -30,6 +30,7 @@ class Worker final : public LoopEvents, private WorkerState {
   friend class DedicatedServers;
   friend class ResidueAudit;
   friend class SessionNotes;
+  friend class Refusals;
  public:
   Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop, Connector& connector,
          std::uint64_t seed);
