@@ -15,6 +15,18 @@ bool is_true(std::string_view text) {
   return word == "true" || word == "'t'" || word == "'true'";
 }
 
+// What a plain literal holds; empty: it holds nothing, or escapes.
+std::string_view contents(std::string_view literal) {
+  if (literal.front() == '$') {
+    const std::size_t mark = literal.find('$', 1) + 1;
+    return literal.size() > 2 * mark ? literal.substr(mark, literal.size() - 2 * mark) : std::string_view{};
+  }
+  if (lower(literal.front()) == 'e') literal.remove_prefix(1);
+  if (literal.size() < 3 || literal.front() != '\'' || literal.back() != '\'') return {};
+  literal = literal.substr(1, literal.size() - 2);
+  return literal.find_first_of("'\\") == std::string_view::npos ? literal : std::string_view{};
+}
+
 }  // namespace
 
 ConfigCall read_config_call(Lexer lexer, Token first) {
@@ -47,9 +59,8 @@ ConfigCall read_config_call(Lexer lexer, Token first) {
   const std::string_view name = arguments[0].first.text;
   if (arguments[0].first.kind == TokenKind::parameter) {
     std::from_chars(name.data() + 1, name.data() + name.size(), call.parameter);
-  } else if (arguments[0].first.kind == TokenKind::string && name.size() > 2 && name.front() == '\'' &&
-             name.find('\'', 1) == name.size() - 1) {
-    call.setting = name.substr(1, name.size() - 2);
+  } else if (arguments[0].first.kind == TokenKind::string && !arguments[0].first.cut) {
+    call.setting = contents(name);
     std::transform(call.setting.begin(), call.setting.end(), call.setting.begin(), lower);
   }
   return call;

@@ -1,6 +1,7 @@
 #include "protocol/sql/lasting.h"
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <utility>
 
@@ -22,6 +23,10 @@ bool names(const Token& token, std::string_view name) {
   if (token.kind == TokenKind::word) return is(token.text, name);
   return token.kind == TokenKind::quoted && token.text.size() == name.size() + 2 && token.text.substr(1, name.size()) == name;
 }
+
+// What may follow the name behind INTO.
+constexpr std::array<std::string_view, 12> clauses{"from", "where", "group", "having", "window", "union",
+                                                   "intersect", "except", "order", "limit", "offset", "fetch"};
 
 class Finder {
  public:
@@ -153,7 +158,9 @@ class Finder {
     const Token next = ahead.next();
     if (names(kind, "pg_temp") && next.is('.')) return found(Lasting::temporary);
     if (kind.kind != TokenKind::word || !(is(kind.text, "temp") || is(kind.text, "temporary"))) return;
-    if (next.kind == TokenKind::quoted || (next.kind == TokenKind::word && !is(next.text, "from"))) found(Lasting::temporary);
+    // Else that is the table's own name.
+    const bool clause = std::any_of(clauses.begin(), clauses.end(), [&](std::string_view word) { return is(next.text, word); });
+    if (next.kind == TokenKind::quoted || (next.kind == TokenKind::word && !clause)) found(Lasting::temporary);
   }
 
   void call(const Token& function) {

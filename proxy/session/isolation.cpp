@@ -92,9 +92,11 @@ void Worker::note_effects(ClientSession& client, const sql::SessionEffects& effe
   for (const std::string& name : effects.functions) note_function(server, name);
   for (const std::string& name : effects.executed) {
     const policy::StatementRef* named = client.statements.find(name);
-    // Its parameters stand in SQL, where nobody reads them.
-    if (named && *named && (*named)->text->effects && (*named)->text->effects->executed.empty())
-      note_effects(client, *(*named)->text->effects, {});
+    if (!named || !*named) {
+      touch(server).everything = touch(server).code = true;      // nobody knows its text
+    } else if ((*named)->text->effects && (*named)->text->effects->executed.empty()) {
+      note_effects(client, *(*named)->text->effects, {});        // its parameters stand in SQL, where nobody reads them
+    }
   }
   for (const std::string& name : effects.settings) note_setting(server, name);
   for (const std::uint16_t number : effects.setting_parameters) {
