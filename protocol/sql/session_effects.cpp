@@ -229,7 +229,7 @@ class Reader {
     const bool quoted = function.size() > 1 && function.front() == '"';
     const std::string_view spelled = function;
     if (quoted) function = function.substr(1, function.size() - 2);
-    const bool odd = quoted && !function.empty() && (function[0] == '$' || (function[0] >= '0' && function[0] <= '9'));
+    const bool odd = quoted && is_odd(function);
     if (hides(function)) effects_.unreadable_setting = true;
     if (runs_text(function)) effects_.runs_code = true;
     if (!affects(function)) {

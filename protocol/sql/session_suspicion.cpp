@@ -42,9 +42,10 @@ bool is_of_another_schema(std::string_view before) {
 bool is_oddly_quoted(std::string_view before, std::string_view name) {
   while (!before.empty() && before.back() != '"' && kind_of(before.back()) == Byte::gap) before.remove_suffix(1);
   if (before.empty() || before.back() != '"') return false;
+  if (name.empty()) return true;
   const auto begin = static_cast<std::size_t>(name.data() - before.data());
-  return name.empty() || begin == 0 || before[begin - 1] != '"' || begin + name.size() + 1 != before.size() ||
-         name[0] == '$' || (name[0] >= '0' && name[0] <= '9');
+  const bool alone = begin > 0 && begin + name.size() + 1 == before.size() && before[begin - 1] == '"' && (begin < 2 || before[begin - 2] != '"');
+  return !alone || is_odd(name);
 }
 
 bool begins_with_session_verb(std::string_view sql) {

@@ -56,6 +56,12 @@ inline bool is_foreign(std::string_view function) {
   return !is_builtin_function({folded, function.size()});
 }
 
+// A name in quotation marks, without them, that is no name of PostgreSQL's as it is spelled: "Lower", "1lower".
+inline bool is_odd(std::string_view quoted) {
+  const auto upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  return quoted.empty() || quoted[0] == '$' || (quoted[0] >= '0' && quoted[0] <= '9') || std::any_of(quoted.begin(), quoted.end(), upper);
+}
+
 // Its functions may bear the names of PostgreSQL's.
 inline bool is_foreign_schema(std::string_view schema) { return !schema.empty() && !is(schema, "pg_catalog") && schema != "\"pg_catalog\""; }
 

@@ -165,13 +165,22 @@ def test_a_database_and_a_user_may_refuse_where_others_do_not(pooler, whose):
         assert errors(two.ask("select pg_advisory_lock(7)")) == []
 
 
-def test_a_long_statement_is_named_on_one_line_and_its_rest_is_ignored(refusing):
+def test_of_a_statement_of_which_only_the_beginning_is_here_the_look_tells(refusing):
+    p = refusing()
+    with p.wire() as one:
+        told = one.send(query("create temp table scratch (x int) /* " + "y" * 3_000_000 + " */")).closed()[-1].fields()
+        assert (told["S"], told["C"]) == ("FATAL", "0A000") and "temporary objects" in told["M"], told
+    with p.wire() as two:
+        assert two.value("select to_regclass('pg_temp.scratch')") is None
+
+
+def test_a_long_statement_is_named_on_one_line(refusing):
     p = refusing()
     with p.wire() as one:
         for wrap in ("", "begin"):
             if wrap:
                 one.ask(wrap)
-            sql = "create temp table scratch\n\t(x int) /* " + "é" * 100 + "y" * 300_000 + " */"
+            sql = "create temp table scratch\n\t(x int) /* " + "é" * 500 + " */"
             fields = errors(one.ask(sql))[0]
             assert fields["C"] == "0A000" and "\n" not in fields["M"] and len(fields["M"]) < 300, fields
             assert "create temp table scratch (x int) /* é" in fields["M"]

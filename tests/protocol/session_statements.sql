@@ -237,6 +237,7 @@ select Login('x'), "Login"('x'), "my login"('x')
 select app.login('x')
 select "x-lower"(1)
 select "%"(1)
+select "Lower"(1), pg_catalog."Upper"(2)
 select "1lower" (2), 3
 select "$lower"(3)
 select "a.lower"(4)
