@@ -148,7 +148,7 @@ bool Worker::settle_session(ServerConnection& server) {
   if (!server.touch) return !Listeners::try_move(*this, server) && client.pin == PinReason::none;
   SessionTouch& touched = *server.touch;
   if (touched.stays != PinReason::none && Refusals::in_force(*server.desk)) {
-    Refusals::end(*this, server, touched.stays, touched.functions);
+    Refusals::end(*this, server, touched.stays, touched);
     return false;
   }
   if (touched.stays != PinReason::none) {
@@ -220,7 +220,7 @@ void Worker::on_looked(ServerConnection& server) {
   client.phase = ClientPhase::leasing;
   // A channel moves to the shared listener in a moment.
   if (reason != PinReason::none && reason != PinReason::channel && Refusals::in_force(*server.desk))
-    return Refusals::end(*this, server, reason, touched->functions);
+    return Refusals::end(*this, server, reason, *touched);
   if (reason != PinReason::none && reason != client.pin) SessionNotes::count_pin(*this, *touched, reason);
   pin(server, reason);
   if (client.held) client.last_state += loop_.now() - client.held_since;

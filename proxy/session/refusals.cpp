@@ -6,6 +6,7 @@
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
 #include "protocol/sql/session_effects.h"
+#include "proxy/session/isolation_notes.h"
 #include "proxy/session/say.h"
 
 namespace pgweir {
@@ -29,12 +30,12 @@ std::optional<sql::Lasting> lasting_of(PinReason left) {
 
 }  // namespace
 
-std::optional<policy::Refusal> Refusals::refusal(const ClientSession& client, const Piece& piece) {
+std::optional<Refusals::Found> Refusals::find(const ClientSession& client, const Piece& piece) {
   if (client.replication || !in_force(*client.desk())) return {};
   if (piece.tag == 'F') {
     const auto call = read_function_call(piece.body());
-    if (call && locks(call->function_oid)) return policy::refusal_of(sql::Lasting::advisory_lock, "function call " + std::to_string(call->function_oid));
-    if (call && call->function_oid == set_config_oid) return policy::refusal_of(sql::Lasting::unreadable_setting, "function call set_config");
+    if (call && locks(call->function_oid)) return Found{policy::refusal_of(sql::Lasting::advisory_lock, "function call " + std::to_string(call->function_oid)), {}};
+    if (call && call->function_oid == set_config_oid) return Found{policy::refusal_of(sql::Lasting::unreadable_setting, "function call set_config"), {}};
     return {};
   }
   std::string_view text;
@@ -48,15 +49,16 @@ std::optional<policy::Refusal> Refusals::refusal(const ClientSession& client, co
   if (text.empty() || !sql::may_affect_session(text)) return {};
   const auto lasting = sql::first_lasting(text);
   if (!lasting) return {};
-  return policy::refusal_of(lasting->what, lasting->text);
+  return Found{policy::refusal_of(lasting->what, lasting->text), text};
 }
 
 bool Refusals::answer(Worker& worker, ClientSession& client, const Piece& piece) {
-  const auto refused = refusal(client, piece);
+  const auto refused = find(client, piece);
   if (!refused) return false;
   ++client.desk()->isolation.refused;
+  if (!refused->text.empty()) SessionNotes::count_refused(worker, client, refused->text);
   worker.tally_.errors.add(policy::refusal_sqlstate);
-  compose::error_response(worker.answers_, "ERROR", policy::refusal_sqlstate, refused->message, {}, refused->hint);
+  compose::error_response(worker.answers_, "ERROR", policy::refusal_sqlstate, refused->refusal.message, {}, refused->refusal.hint);
   const auto parsed = piece.tag == 'P' ? read_parse_lead(piece.body()) : std::nullopt;
   // As PostgreSQL does it: a Query, and a Parse of the unnamed statement, forget that one even when they fail.
   if (!parsed || parsed->statement.empty()) client.statements.unnamed = {};
@@ -70,12 +72,12 @@ std::optional<Worker::Verdict> Refusals::judge(Worker& worker, ClientSession& cl
   if (server.refused && server.talk.nothing_owed()) server.refused.reset();
   // Nothing of a failed batch has an effect.
   if (server.talk.skipping() || server.talk.in_copy()) return {};
-  auto refused = refusal(client, piece);
+  const auto refused = find(client, piece);
   if (!refused) return {};
   if (!server.refused) server.refused = std::make_unique<RefusedStatements>();
   RefusedStatements::One& one = server.refused->under_way.emplace_back();
   one.number = ++server.refused->last_number;
-  one.refusal = std::move(*refused);
+  one.refusal = refused->refusal;
   const std::string text = policy::stand_in(one.number);
   const auto parsed = piece.tag == 'P' ? read_parse_lead(piece.body()) : std::nullopt;
   if (parsed) compose::parse(one.stand_in, parsed->statement, text);
@@ -92,6 +94,7 @@ std::optional<Worker::Verdict> Refusals::judge(Worker& worker, ClientSession& cl
     if (!worker.say(client, run, one.stand_in.size(), [&](Buffer& out) { append(out, one.stand_in); })) return Worker::Verdict::end;
   }
   ++server.desk->isolation.refused;
+  if (!refused->text.empty()) SessionNotes::count_refused(worker, client, refused->text);
   worker.note_request(client, worker.loop_.now());
   return Worker::Verdict::swallow;             // of the client's own message, to its end
 }
@@ -110,10 +113,11 @@ std::optional<Refusals::Told> Refusals::translate(Worker& worker, ServerConnecti
   return Told::alive;
 }
 
-void Refusals::end(Worker& worker, ServerConnection& server, PinReason left, const std::vector<std::string>& functions) {
+void Refusals::end(Worker& worker, ServerConnection& server, PinReason left, const SessionTouch& touched) {
+  SessionNotes::count_refused(worker, touched);
   ++server.desk->isolation.refused;
   ClientSession& client = *server.client;
-  const std::string words = policy::refusal_behind(lasting_of(left), functions);
+  const std::string words = policy::refusal_behind(lasting_of(left), touched.functions);
   client.pin = left;                           // so that the server is cleaned
   worker.end_client(client, CloseReason::session_state_refused, words);
 }

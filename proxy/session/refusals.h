@@ -50,12 +50,16 @@ class Refusals {
     return translate(worker, server, piece, to_client);
   }
   // A look has found `left`: the client goes, and its server is cleaned.
-  static void end(Worker& worker, ServerConnection& server, PinReason left, const std::vector<std::string>& functions);
+  static void end(Worker& worker, ServerConnection& server, PinReason left, const SessionTouch& touched);
 
  private:
   static std::optional<Worker::Verdict> judge(Worker& worker, ClientSession& client, const Piece& piece, Run& run);
   static std::optional<Told> translate(Worker& worker, ServerConnection& server, const Piece& error, Run& to_client);
-  static std::optional<policy::Refusal> refusal(const ClientSession& client, const Piece& piece);
+  struct Found {
+    policy::Refusal refusal;
+    std::string_view text;         // all that was sent; empty: a FunctionCall
+  };
+  static std::optional<Found> find(const ClientSession& client, const Piece& piece);
 };
 
 }  // namespace pgweir

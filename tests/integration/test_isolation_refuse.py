@@ -42,6 +42,7 @@ def test_what_would_keep_its_server_is_refused_and_named(refusing, sql, what, pr
         assert one.value("select 1") == two.value("select 1") == "1"
         counts = isolation(p)
         assert (counts["refused"], counts["pinned"], counts["session_state"]) == (1, 0, "refuse")
+        assert [row["refused"] for row in p.command("show isolation") if row["verdict"] == "refused"] == ["1"]     # of its class
         assert sum(counts[reason] for reason in (*PINS, "library", "unreadable_setting")) == 0
 
 
