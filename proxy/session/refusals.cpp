@@ -48,7 +48,8 @@ std::optional<Refusals::Found> Refusals::find(const ClientSession& client, const
   }
   if (text.empty() || !sql::may_affect_session(text)) return {};
   const auto lasting = sql::first_lasting(text);
-  if (!lasting) return {};
+  // A LISTEN keeps no server: the shared listener hears for it.
+  if (!lasting || lasting->what == sql::Lasting::channel) return {};
   return Found{policy::refusal_of(lasting->what, lasting->text), text};
 }
 

@@ -145,6 +145,16 @@ def test_a_function_that_leaves_something_ends_its_client_and_its_server_is_clea
     assert isolation(p, "p3")["refused"] == 2
 
 
+def test_listen_is_served_and_not_refused(refusing, cluster):
+    p = refusing()
+    with p.wire() as one, p.wire() as two:
+        assert errors(one.ask("listen refuse_news")) == []
+        eventually(lambda: two.value("select 1") == "1" and isolation(p)["pinned"] == 0)
+        with cluster.connect("p0") as direct:
+            direct.execute("notify refuse_news, 'x'")
+        assert one.until("A")[-1].tag == "A"
+
+
 def test_a_function_call_message_is_refused_too(refusing):
     p = refusing()
     call = msg("F", b"\0\0\x0b\x40" + b"\0\0" + b"\0\1" + b"\0\0\0\1" + b"7" + b"\0\0")      # pg_advisory_lock('7')
