@@ -32,6 +32,7 @@ constexpr std::array pool_modes{
 constexpr std::array session_states{
     Named<SessionState>{"isolate", SessionState::isolate},
     Named<SessionState>{"pin", SessionState::pin},
+    Named<SessionState>{"refuse", SessionState::refuse},
     Named<SessionState>{"off", SessionState::off},
 };
 constexpr std::array auth_types{

@@ -18,6 +18,7 @@ enum class PoolMode : std::uint8_t { session, transaction, statement };
 enum class SessionState : std::uint8_t {
   isolate,  // it follows the client; what cannot keeps the server with the client
   pin,      // the server stays with the client
+  refuse,   // it follows the client; what cannot is an error
   off,      // it stays on the server, for whoever comes next
 };
 enum class AuthType : std::uint8_t {
@@ -113,6 +114,7 @@ struct Globals {
   int peer_id = 0;  // 0: peering off
   std::string pidfile;
   int pkt_buf = 0;  // bytes
+  Micros pinned_idle_timeout{};
   Micros pool_idle_timeout{};
   PoolMode pool_mode{};
   bool query_digests = false;

@@ -176,6 +176,9 @@ const Setting table[] = {
      .no_effect = "sockets have no buffer of their own; a worker reads into one of 32 KiB"},
     {NAMED(pool_mode), .fallback = "session", .applies = at_once,
      .help = "When a server goes back to its pool: session, transaction or statement."},
+    {NAMED(pinned_idle_timeout), .fallback = "0", .applies = at_once,
+     .help = "Close clients idle outside a transaction for so long whose server stays with them (locks, temporary tables; "
+             "seconds, 0 = off)."},
     {NAMED(pool_idle_timeout), .fallback = "0", .applies = at_once,
      .help = "Forget a pool without clients and servers after so long (seconds, 0 = never)."},
     {NAMED(query_digests), .fallback = "1", .applies = at_once,
@@ -260,7 +263,7 @@ const Setting table[] = {
      .help = "How many idle servers of each pool each worker asks at a residue audit.", .lowest = 1},
     {NAMED(session_state), .fallback = "isolate", .applies = at_once,
      .help = "What becomes of a client's SET, LISTEN, locks, temporary tables in transaction mode: isolate (it follows the "
-             "client, or the server stays with it), pin (the server stays), off (as PgBouncer)."},
+             "client, or the server stays with it), pin (the server stays), refuse (SET follows the client, what would need its own server is an error), off (as PgBouncer)."},
     {NAMED(show_old_columns), .fallback = "0", .applies = at_once,
      .help = "SHOW STATS ends with total_requests and SHOW DATABASES with reserve_pool, for monitors of older PgBouncers."},
     {NAMED(shutdown_drain_timeout), .fallback = "0", .applies = at_once,

@@ -75,6 +75,27 @@ void digest_add(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// What a Query costs that does nothing to its session: one look over its text.
+void effects_of_a_text_without(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(sql::may_affect_session(statement));
+  count_bytes(state, statement.size());
+}
+
+void effects_of_a_short_text_without(benchmark::State& state) {
+  constexpr std::string_view text = "SELECT abalance FROM pgbench_accounts WHERE aid = 4711";
+  for (auto _ : state) benchmark::DoNotOptimize(sql::may_affect_session(text));
+  count_bytes(state, text.size());
+}
+
+void effects_of_set_config(benchmark::State& state) {
+  constexpr std::string_view text = "SELECT set_config('app.tenant', $1, false)";
+  for (auto _ : state) benchmark::DoNotOptimize(sql::session_effects(text).settings.data());
+  count_bytes(state, text.size());
+}
+
+BENCHMARK(effects_of_a_text_without);
+BENCHMARK(effects_of_a_short_text_without);
+BENCHMARK(effects_of_set_config);
 BENCHMARK(lexer_tokens);
 BENCHMARK(digest_of_a_statement);
 BENCHMARK(digest_lookup_known_text);

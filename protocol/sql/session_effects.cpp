@@ -2,56 +2,24 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
-#include "protocol/sql/builtin_functions.h"
+#include "protocol/sql/config_call.h"
 #include "protocol/sql/lexer.h"
+#include "protocol/sql/session_words.h"
 
 namespace pgweir::sql {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-bool in_word(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || (c & 0x80) != 0;
-}
+// What may stand between INTO and the name of a table.
+constexpr std::array<std::string_view, 6> before_into_names{"table", "temp", "temporary", "local", "global", "unlogged"};
 
-bool is(std::string_view text, std::string_view word) {
-  return text.size() == word.size() &&
-         std::equal(text.begin(), text.end(), word.begin(), [](char a, char b) { return lower(a) == b; });
-}
-
-template <std::size_t N>
-bool is_one_of(std::string_view text, const std::array<std::string_view, N>& words) {
-  return std::any_of(words.begin(), words.end(), [&](std::string_view word) { return is(text, word); });
-}
-
-constexpr std::array locking_functions{
-    std::string_view("pg_advisory_lock"), std::string_view("pg_advisory_lock_shared"),
-    std::string_view("pg_try_advisory_lock"), std::string_view("pg_try_advisory_lock_shared")};
-constexpr std::array unlocking_functions{
-    std::string_view("pg_advisory_unlock"), std::string_view("pg_advisory_unlock_shared"),
-    std::string_view("pg_advisory_unlock_all")};
-// First words of statements that act on the session by themselves.
-constexpr std::array session_verbs{
-    std::string_view("set"),  std::string_view("reset"), std::string_view("discard"), std::string_view("listen"),
-    std::string_view("unlisten"), std::string_view("load"), std::string_view("do"),  std::string_view("call"),
-    std::string_view("declare"),  std::string_view("close"), std::string_view("create"), std::string_view("drop"),
-    std::string_view("prepare"),  std::string_view("execute")};
-
-// dblink's named connections live as long as the session, and no look at it tells of them.
-bool connects(std::string_view function) { return is(function.substr(0, 14), "dblink_connect"); }
-
-// A plain name that is none of PostgreSQL's.
-bool is_foreign(std::string_view function) {
-  constexpr std::size_t longest = 63;
-  char folded[longest];
-  if (function.empty() || function.size() > longest || (function[0] >= '0' && function[0] <= '9') || function[0] == '$') return false;
-  std::transform(function.begin(), function.end(), folded, lower);
-  return !is_builtin_function({folded, function.size()});
-}
-
-bool affects(std::string_view function) {
-  return is(function, "set_config") || is(function, "pg_listening_channels") || is_one_of(function, locking_functions) || is_one_of(function, unlocking_functions);
+// Whether the literal ends somewhere else where backslashes escape in it (standard_conforming_strings = off), or where a
+// backslash is the second byte of a character (client_encoding = SJIS and its like).
+bool ends_elsewhere(std::string_view literal) {
+  for (std::size_t at = literal.find('\\'); at != std::string_view::npos; at = literal.find('\\', at + 1)) {
+    if (literal.front() == '\'' ? literal.substr(at + 1, 1) == "'" : (literal[at - 1] & 0x80) != 0) return true;
+  }
+  return false;
 }
 
 // A name as PostgreSQL folds it.
@@ -85,7 +53,10 @@ class Reader {
   }
 
  private:
-  void advance() { token_ = lexer_.next(); }
+  void advance() {
+    token_ = lexer_.next();
+    if (token_.kind == TokenKind::string && ends_elsewhere(token_.text)) effects_.runs_code = true;
+  }
   bool word(std::string_view text) const { return token_.kind == TokenKind::word && is(token_.text, text); }
   bool take(std::string_view text) {
     if (!word(text)) return false;
@@ -131,6 +102,7 @@ class Reader {
 
   // SET [SESSION | LOCAL] ...
   void set() {
+    if (before_dot()) return named_setting();          // SET session.user = 1
     if (word("local") || word("transaction") || word("constraints")) return;
     if (take("session")) {
       if (take("characteristics")) {
@@ -138,7 +110,8 @@ class Reader {
           add(name);
         return;
       }
-      if (word("authorization")) return authorization();
+      if (before_dot()) return named_setting();
+      if (word("session") || word("authorization")) return authorization();      // SET SESSION SESSION AUTHORIZATION
     }
     if (word("role")) return add("role");
     if (word("names")) return add("client_encoding");
@@ -156,7 +129,9 @@ class Reader {
   }
 
   void reset() {
-    if (word("all")) {
+    if (before_dot()) {
+      named_setting();
+    } else if (word("all")) {
       effects_.all_settings = true;
     } else if (take("session")) {
       authorization();
@@ -167,11 +142,16 @@ class Reader {
     }
   }
 
+  bool before_dot() const { return Lexer(lexer_).next().is('.'); }
+
   // name, or prefix.name
   void named_setting() {
     std::string name;
     while (token_.kind == TokenKind::word || token_.kind == TokenKind::quoted) {
-      name += folded(token_);
+      std::string part = folded(token_);
+      if (part.empty()) effects_.unreadable_setting = effects_.all_settings = true;     // U&"..."
+      if (part.size() > name_bytes_max) part.resize(name_bytes_max);
+      name += part;
       advance();
       if (!token_.is('.')) break;
       name += '.';
@@ -212,22 +192,27 @@ class Reader {
 
   // The functions that a statement calls, and SELECT ... INTO TEMP.
   void calls() {
-    std::string_view last;
-    bool into = false;                     // the name of a table with its columns is no call
+    std::string_view last, schema;
+    enum { elsewhere, before_table, behind_table } into = elsewhere;   // INTO a table with its columns is no call
     while (token_.kind != TokenKind::end && !token_.is(';')) {
       const bool name = token_.kind == TokenKind::word || token_.kind == TokenKind::quoted;
       if (name && is(last, "into") && (word("temp") || word("temporary") || word("pg_temp") || word("local") || word("global")))
         leaves(effects_.makes_temporary);
       if (token_.is('(')) {
         advance();
-        if (!into) call(last);
-        into = false;
+        if (into != behind_table) call(last, schema);
+        into = elsewhere;
         last = {};
         continue;
       }
+      // U&"..." [UESCAPE 'x']: any name, perhaps before a bracket.
+      if (token_.kind == TokenKind::quoted && token_.text.front() != '"') effects_.unreadable_setting = effects_.all_settings = true;
       if (is(last, "execute") && name) effects_.executed.push_back(name_of(token_));
-      into = word("into") || (into && (name || token_.is('.')));
-      if (!token_.is('.') || !into) last = name ? token_.text : std::string_view{};
+      if (word("into")) into = before_table;
+      else if (into == before_table && name) into = is_one_of(token_.text, before_into_names) ? before_table : behind_table;
+      else into = into == behind_table && (token_.is('.') || word("as")) ? before_table : elsewhere;
+      if (!name || !is(last, ".")) schema = token_.is('.') ? last : std::string_view{};
+      last = name || token_.is('.') ? token_.text : std::string_view{};
       advance();
     }
   }
@@ -240,13 +225,16 @@ class Reader {
   }
 
   // Behind the bracket.
-  void call(std::string_view function) {
-    if (function.size() > 2 && function[1] == '&') effects_.unreadable_setting = effects_.all_settings = true;
-    if (function.size() > 1 && function.front() == '"') function = function.substr(1, function.size() - 2);
-    if (connects(function)) effects_.unreadable_setting = true;
-    if (is(function.substr(0, 12), "query_to_xml") || is(function, "ts_stat") || is(function, "ts_rewrite")) effects_.runs_code = true;
+  void call(std::string_view function, std::string_view schema) {
+    const bool quoted = function.size() > 1 && function.front() == '"';
+    const std::string_view spelled = function;
+    if (quoted) function = function.substr(1, function.size() - 2);
+    const bool odd = quoted && is_odd(function);
+    if (hides(function)) effects_.unreadable_setting = true;
+    if (runs_text(function)) effects_.runs_code = true;
     if (!affects(function)) {
-      if (is_foreign(function)) effects_.functions.push_back(folded({TokenKind::word, false, function}));
+      if (odd || is_foreign(function) || is_foreign_schema(schema))
+        effects_.functions.push_back(folded({quoted ? TokenKind::quoted : TokenKind::word, false, spelled}).substr(0, name_bytes_max));
       return;
     }
     if (is_one_of(function, locking_functions)) return leaves(effects_.locks);
@@ -258,52 +246,13 @@ class Reader {
     config_call();
   }
 
-  // set_config(name, value, is_local): the name as a literal or a parameter.
+  // Only looked at: the arguments are read as any others, for they may call functions, too.
   void config_call() {
-    const Token name = token_;
-    advance();
-    while (token_.kind == TokenKind::cast) {
-      advance();
-      advance();
-    }
-    if (!token_.is(',')) {
-      effects_.unreadable_setting = effects_.all_settings = true;
-      return;
-    }
-    if (is_local()) return;
-    if (name.kind == TokenKind::parameter) {
-      std::uint16_t number = 0;
-      std::from_chars(name.text.data() + 1, name.text.data() + name.text.size(), number);
-      effects_.setting_parameters.push_back(number);
-    } else if (name.kind == TokenKind::string && name.text.size() > 2 && name.text.front() == '\'' &&
-               name.text.find('\'', 1) == name.text.size() - 1) {
-      std::string setting(name.text.substr(1, name.text.size() - 2));
-      std::transform(setting.begin(), setting.end(), setting.begin(), lower);
-      add(setting);
-    } else {
-      effects_.unreadable_setting = effects_.all_settings = true;
-    }
-  }
-
-  // From the comma behind the name to the call's end: whether the third argument is a plain TRUE.
-  bool is_local() {
-    int depth = 0, comma = 1;
-    Token argument;
-    unsigned tokens = 0;
-    for (advance(); token_.kind != TokenKind::end; advance()) {
-      if (depth == 0 && token_.is(')')) break;
-      if (token_.is('(') || token_.is('[')) ++depth;
-      if (token_.is(')') || token_.is(']')) --depth;
-      if (depth == 0 && token_.is(',')) {
-        ++comma;
-        tokens = 0;
-        continue;
-      }
-      if (comma == 1 && token_.kind == TokenKind::word && affects(token_.text)) effects_.unreadable_setting = effects_.all_settings = true;
-      argument = token_;
-      ++tokens;
-    }
-    return comma == 2 && tokens == 1 && (is(argument.text, "true") || is(argument.text, "'t'") || is(argument.text, "'true'"));
+    const ConfigCall config = read_config_call(lexer_, token_);
+    if (config.is_local) return;
+    if (config.parameter != 0) effects_.setting_parameters.push_back(config.parameter);
+    else if (!config.setting.empty()) add(config.setting);
+    else effects_.unreadable_setting = effects_.all_settings = true;
   }
 
   Lexer lexer_;
@@ -315,50 +264,7 @@ bool mentions(std::string_view sql, std::string_view word) {
   return std::search(sql.begin(), sql.end(), word.begin(), word.end(), [](char a, char b) { return lower(a) == b; }) != sql.end();
 }
 
-bool begins_with_session_verb(std::string_view sql) {
-  const Token first = Lexer(sql).next();
-  return first.kind == TokenKind::word && is_one_of(first.text, session_verbs);
-}
-
 }  // namespace
-
-bool may_affect_session(std::string_view sql) {
-  if (begins_with_session_verb(sql)) return true;
-  for (std::size_t at = 0; at < sql.size(); ++at) {
-    switch (sql[at]) {
-      case '(': {
-        if (at >= 7 && (is(sql.substr(at - 7, 7), "ts_stat") || mentions(sql.substr(0, at), "query_to_xml"))) return true;
-        std::size_t end = at;
-        while (end > 0 && (sql[end - 1] == ' ' || (sql[end - 1] >= '\t' && sql[end - 1] <= '\r') || sql[end - 1] == '"')) --end;
-        std::size_t begin = end;
-        while (begin > 0 && in_word(sql[begin - 1])) --begin;
-        if (const auto name = sql.substr(begin, end - begin); affects(name) || is_foreign(name)) return true;
-        break;
-      }
-      case '-': case '/':                        // a comment may stand between a name and its bracket
-        if (sql.substr(at, 2) == "--" || sql.substr(at, 2) == "/*") return true;
-        break;
-      case '&':
-        if (sql.substr(at + 1, 1) == "\"") return true;   // a name with escapes
-        break;
-      case ';':
-        if (begins_with_session_verb(sql.substr(at + 1))) return true;
-        break;
-      case 't': case 'T':
-        if (at > 0 && !in_word(sql[at - 1]) && is(sql.substr(at, 4), "temp")) return true;
-        break;
-      case 'e': case 'E':
-        if (at > 0 && !in_word(sql[at - 1]) && is(sql.substr(at, 7), "execute")) return true;
-        break;
-      case 'p': case 'P':
-        if (is(sql.substr(at, 7), "pg_temp") || is(sql.substr(at, 11), "pg_settings")) return true;
-        break;
-      default:
-        break;
-    }
-  }
-  return false;
-}
 
 SessionEffects session_effects(std::string_view sql) {
   if (!may_affect_session(sql)) return {};
@@ -366,7 +272,11 @@ SessionEffects session_effects(std::string_view sql) {
   // However it is spelled, quoted or reached: by search_path, no later statement would name it.
   if (mentions(sql, "pg_temp") || mentions(sql, "u&\"")) {
     effects.leaves_something = effects.makes_temporary = true;
-    effects.unreadable_setting |= mentions(sql, "search_path");
+    const auto& names = effects.settings;
+    const bool sets_path = std::find(names.begin(), names.end(), "search_path") != names.end();
+    // ALTER FUNCTION ... SET, or CREATE FUNCTION with it, sets nothing for the session.
+    effects.unreadable_setting |= mentions(sql, "search_path") &&
+                                  (sets_path || effects.runs_code || effects.all_settings || !effects.setting_parameters.empty());
   }
   if (effects.runs_code) effects.needs_channels |= mentions(sql, "listen");
   if (mentions(sql, "pg_settings")) effects.all_settings |= mentions(sql, "update");

@@ -28,7 +28,8 @@ struct Load {
   PoolStats period, total;
   Ladder queue;
   WaitCounts waits{};
-  std::uint64_t size = 0, clients = 0, busy = 0, open = 0, waiting = 0;
+  std::uint64_t size = 0, clients = 0, busy = 0, open = 0, waiting = 0, pinned = 0;
+  IsolationCounts isolation{};
   PoolMode mode = PoolMode::session;
 };
 using PoolName = std::pair<std::string, std::string>;
@@ -43,6 +44,7 @@ std::map<PoolName, Load> loads(const ShowContext& context) {
       load.size = pool.size, load.mode = pool.mode;
       load.clients += pool.clients_active + pool.clients_waiting, load.waiting += pool.clients_waiting;
       load.busy += pool.servers_active;
+      load.pinned += pool.pinned, load.isolation += pool.isolation;
       load.open += pool.servers_active + pool.servers_idle + pool.servers_used + pool.servers_tested;
     }
   }
@@ -123,6 +125,19 @@ void advise_idle(std::vector<Row>& rows, const PoolName& name, const Load& load)
                               1000 * idle / static_cast<double>(stats.xacts), stats.xacts)});
 }
 
+// Servers that stay with their clients between transactions: nobody else gets them.
+void advise_pins(std::vector<Row>& rows, const PoolName& name, const Load& load) {
+  if (load.pinned == 0) return;
+  std::string reasons;
+  for (std::size_t i = 1; i < pin_reasons; ++i) {
+    if (load.isolation.pins[i] == 0) continue;
+    reasons += fmt::format("{}{} {}", reasons.empty() ? "" : ", ", text_of(static_cast<PinReason>(i)), load.isolation.pins[i]);
+  }
+  rows.push_back({name.first, name.second, "pinned servers",
+                  std::string("servers stay with idle clients: pinned_idle_timeout bounds for how long, session_state = refuse forbids it"),
+                  fmt::format("{} of {} servers now; reasons since the start: {}", load.pinned, load.open, reasons)});
+}
+
 // Who keeps servers from others at this moment while PostgreSQL does nothing for it.
 void advise_holders(std::vector<Row>& rows, const ShowContext& context) {
   struct Idle {
@@ -165,6 +180,7 @@ std::vector<Row> rows(const ShowContext& context) {
     cross_check(result, name, load);
     advise_limits(result, name, load);
     advise_idle(result, name, load);
+    advise_pins(result, name, load);
   }
   advise_holders(result, context);
   advise_clients(result, context);

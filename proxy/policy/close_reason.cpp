@@ -66,6 +66,8 @@ constexpr std::array<CloseReasonInfo, count> table = {{
     {R::invalid_server_parameter,      "invalid_server_parameter",        "08P01", "invalid server parameter",                true,  true},
     {R::max_client_statement_bytes,    "max_client_statement_bytes",      "53400", "prepared statements too large (max_client_statement_bytes)", true, true},
     {R::notifications_unread,          "notifications_unread",            "53400", "too many notifications wait for the client", true,  true},
+    {R::session_state_refused,         "session_state_refused",           "0A000", "session_state=refuse",                    true,  true},
+    {R::pinned_idle_timeout,           "pinned_idle_timeout",             "57P05", "pinned_idle_timeout",                     true,  true},
     {R::server_login_failed,           "server_login_failed",             "08P01", "server login failed",                     true,  true},
     {R::server_login_failing,          "server_login_failing",            "08P01", "server login has been failing",           true,  true},
     {R::server_conn_crashed,           "server_conn_crashed",             "08P01", "server conn crashed?",                    true,  true},

@@ -69,6 +69,8 @@ enum class CloseReason : std::uint8_t {
   invalid_server_parameter,
   max_client_statement_bytes,
   notifications_unread,          // it listens, and does not read
+  session_state_refused,         // session_state=refuse; text is the reason
+  pinned_idle_timeout,
   server_login_failed,           // text is the server's
   server_login_failing,          // cached error
   server_conn_crashed,

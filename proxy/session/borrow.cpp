@@ -1,6 +1,7 @@
 // Who gets which server, and when one is opened. LIFO servers, FIFO clients, no barging: while anybody waits, a server
 // that comes free goes to the one who waits longest.
 #include "proxy/policy/release.h"
+#include "proxy/session/refusals.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
 
@@ -128,6 +129,7 @@ void Worker::unlink(ServerConnection& server) {
   Sequences::leave(server);
   server.client = nullptr;
   server.touch.reset();
+  server.refused.reset();
   server.steps = {};
   client.pin = PinReason::none;
   server.clock.forget();

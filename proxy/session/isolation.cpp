@@ -11,6 +11,7 @@
 #include "protocol/sql/session_effects.h"
 #include "proxy/policy/session_report.h"
 #include "proxy/session/isolation_notes.h"
+#include "proxy/session/refusals.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
@@ -50,6 +51,16 @@ bool Worker::isolates(const PoolDesk& desk) const {
 }
 
 // --- noting
+
+// False: the client has left.
+bool Worker::note_what_it_does(ClientSession& client, const Piece& piece, Run& run) {
+  if (!isolates(*client.desk()) || client.replication) {
+    SessionNotes::note_readiness(*this, client, piece);
+    return true;
+  }
+  note_session(client, piece);
+  return Sequences::note(*this, client, piece, run);
+}
 
 void Worker::note_session(ClientSession& client, const Piece& piece) {
   switch (piece.tag) {
@@ -106,9 +117,11 @@ void Worker::note_effects(ClientSession& client, const sql::SessionEffects& effe
   for (const std::string& name : effects.functions) note_function(server, name);
   for (const std::string& name : effects.executed) {
     const policy::StatementRef* named = client.statements.find(name);
-    // Its parameters stand in SQL, where nobody reads them.
-    if (named && *named && (*named)->text->effects && (*named)->text->effects->executed.empty())
-      note_effects(client, *(*named)->text->effects, {});
+    if (!named || !*named) {
+      touch(server).everything = touch(server).code = true;      // nobody knows its text
+    } else if ((*named)->text->effects && (*named)->text->effects->executed.empty()) {
+      note_effects(client, *(*named)->text->effects, {});        // its parameters stand in SQL, where nobody reads them
+    }
   }
   for (const std::string& name : effects.settings) note_setting(server, name);
   for (const std::uint16_t number : effects.setting_parameters) {
@@ -162,6 +175,10 @@ bool Worker::settle_session(ServerConnection& server) {
   SessionTouch& touched = *server.touch;
   // What is said there at the startup comes back when it is not set any more, which only the whole session tells.
   touched.everything |= policy::names_any(client.startup, touched.settings);
+  if (touched.stays != PinReason::none && Refusals::in_force(*server.desk)) {
+    Refusals::end(*this, server, touched.stays, touched);
+    return false;
+  }
   if (touched.stays != PinReason::none) {
     if (touched.stays != client.pin) SessionNotes::count_pin(*this, touched, touched.stays);
     pin(server, touched.stays);
@@ -233,9 +250,12 @@ void Worker::on_looked(ServerConnection& server) {
   const Buffer told = std::exchange(server.told, {});
   if (!server.job_failed && Listeners::settle(*this, server, *touched, told, reason)) return;
   if (reason == PinReason::none && server.sequences_fresh) reason = PinReason::sequence;
+  client.phase = ClientPhase::leasing;
+  // A channel moves to the shared listener in a moment.
+  if (reason != PinReason::none && reason != PinReason::channel && Refusals::in_force(*server.desk))
+    return Refusals::end(*this, server, reason, *touched);
   if (reason != PinReason::none && reason != client.pin) SessionNotes::count_pin(*this, *touched, reason);
   pin(server, reason);
-  client.phase = ClientPhase::leasing;
   if (client.held) client.last_state += loop_.now() - client.held_since;
   // Behind the answer the server may have announced its end, which the client has read.
   if (server.said_fatal) return end_client(client, CloseReason::server_said_fatal);

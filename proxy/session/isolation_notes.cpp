@@ -38,6 +38,14 @@ void SessionNotes::count_kept(Worker& worker, ClientSession& client, const Sessi
   }
 }
 
+void SessionNotes::count_refused(Worker& worker, const ClientSession& client, std::string_view sql) {
+  ++worker.isolation_log_.row(log_class(worker, client, sql)).refused;
+}
+
+void SessionNotes::count_refused(Worker& worker, const SessionTouch& touched) {
+  for (const auto& one : touched.classes) worker.isolation_log_.row(one.ref).refused += one.more;
+}
+
 void SessionNotes::count_replay(Worker& worker, const ClientSession& client) {
   if (client.set_by != 0) ++worker.isolation_log_.row(client.set_by).replays;
 }
@@ -47,7 +55,7 @@ bool SessionNotes::reports_readiness(const PoolDesk& desk) {
 }
 
 void SessionNotes::note_readiness(Worker& worker, const ClientSession& client, const Piece& piece) {
-  if (client.replication || (piece.tag != 'Q' && piece.tag != 'P')) return;
+  if (!reports_readiness(*client.desk()) || client.replication || (piece.tag != 'Q' && piece.tag != 'P')) return;
   std::string_view text;
   if (piece.tag == 'Q') {
     if (const auto lead = read_query_lead(piece.body())) text = lead->sql;

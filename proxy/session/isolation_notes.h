@@ -24,6 +24,8 @@ class SessionNotes {
   static void count_looks(Worker& worker, const SessionTouch& touched);
   static void count_pin(Worker& worker, const SessionTouch& touched, PinReason reason);
   static void count_kept(Worker& worker, ClientSession& client, const SessionTouch& touched);
+  static void count_refused(Worker& worker, const ClientSession& client, std::string_view sql);     // it has not run
+  static void count_refused(Worker& worker, const SessionTouch& touched);                           // a look has found it
   static void count_replay(Worker& worker, const ClientSession& client);
   // The report in session mode. Texts count as they come; a prepared statement counts when it is prepared.
   static bool reports_readiness(const PoolDesk& desk);

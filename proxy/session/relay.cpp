@@ -7,9 +7,10 @@
 #include "protocol/wire.h"
 #include "proxy/policy/release.h"
 #include "proxy/session/batch_watch.h"
+#include "proxy/session/isolation_notes.h"
+#include "proxy/session/refusals.h"
 #include "proxy/session/say.h"
 #include "proxy/session/server_login.h"
-#include "proxy/session/isolation_notes.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
@@ -118,11 +119,10 @@ Worker::Verdict Worker::judge(ClientSession& client, const Piece& piece, Run& ru
     if (!say(client, run, short_message_bytes, [](Buffer& out) { compose::flush(out); })) return Verdict::end;
     server.clock.on_flush();
   }
+  if (const auto refused = Refusals::replace(*this, client, piece, run)) return *refused;
   if (client.channels && Listeners::must_give(*this, client, piece))
     return Listeners::give(*this, client, run) ? Verdict::wait : Verdict::end;
-  if (isolates(*client.desk()) && !client.replication) {
-    if (note_session(client, piece); !Sequences::note(*this, client, piece, run)) return Verdict::end;
-  } else if (SessionNotes::reports_readiness(*client.desk())) SessionNotes::note_readiness(*this, client, piece);
+  if (!note_what_it_does(client, piece, run)) return Verdict::end;
   if (piece.tag == 'Q' || piece.tag == 'P') Vacancy::make(*this, piece);
   const Verdict verdict = tracks_statements(client) ? judge_statement(client, piece, run) : pass(client, piece);
   // A Flush, or late data of a COPY, is owed nothing: no reply would end what began with it.
@@ -152,6 +152,7 @@ Worker::Verdict Worker::judge_without_server(ClientSession& client, const Piece&
     client.skip_message = false;
     return Verdict::swallow;
   }
+  if (Refusals::answer(*this, client, piece)) return Verdict::swallow;
   if (tracks_statements(client)) {
     const Verdict verdict = judge_statement_without_server(client, piece);
     if (verdict != Verdict::forward) return verdict;
@@ -235,6 +236,7 @@ void Worker::from_server(ServerConnection& server, Bytes input) {
 
 // False: the server is gone, and so is what the run points to.
 bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client) {
+  if (const auto told = Refusals::tell(*this, server, piece, to_client)) return *told == Refusals::Told::alive;
   if (piece.starts && !add_fakes(server, to_client)) return false;
   if (piece.starts && piece.tag == 'E' && may_leave_client(server)) {
     // It announces its end in the same breath as its last answer. That is not for the client, who would not hold it

@@ -28,6 +28,7 @@ struct ServerSecret;
 struct ClientSession;
 struct PoolDesk;
 struct AuthLookup;
+struct RefusedStatements;
 
 // What the pooler itself has asked the server to do.
 enum class ServerJob : std::uint8_t {
@@ -96,6 +97,7 @@ struct ServerConnection {
   std::unique_ptr<SessionTouch> touch;         // null: its client has done nothing to its session
   std::uint64_t sequences_of = 0;              // the client whose numbers its session remembers; 0: who knows
   bool sequences_fresh = false;                // ... and which it was given in its latest transaction
+  std::unique_ptr<RefusedStatements> refused;  // session_state=refuse: what it is to refuse for us; null: nothing
   Buffer told;                                 // of ServerJob::look and audit, the rows
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it

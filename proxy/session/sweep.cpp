@@ -166,6 +166,11 @@ void Worker::sweep_active(PoolDesk& desk, TimePoint now) {
       end_client(*client, CloseReason::transaction_timeout);
     } else if (in_transaction && !client->in_query && expired(client->idle_since, s.idle_transaction_timeout, now)) {
       end_client(*client, CloseReason::idle_transaction_timeout);
+    } else if (client->pin != PinReason::none && !in_transaction && server.talk.at_rest() &&
+               expired(client->idle_since, config_->globals.pinned_idle_timeout, now)) {
+      end_client(*client, CloseReason::pinned_idle_timeout,
+                 fmt::format("pinned_idle_timeout: the server was kept for {} s because of {}", count_s(now - client->idle_since),
+                             text_of(client->pin)));
     } else if (config_->globals.server_fast_close && desk.mode == PoolMode::session && server.talk.at_rest() &&
                !in_transaction && (pooled.close_needed || server.facts.config_generation != desk.config_generation)) {
       end_client(*client, CloseReason::database_configuration_changed);

@@ -52,12 +52,13 @@ std::string limit_of(WaitReason reason, const PoolDesk& desk) {
 
 // Of one worker; then of all.
 struct Worker::Holders {
-  Counts applications, queries;
+  Counts applications, queries, pins;
   int servers = 0, idle = 0;
 
   Holders& operator+=(const Holders& other) {
     for (const auto& [name, count] : other.applications) applications[name] += count;
     for (const auto& [id, count] : other.queries) queries[id] += count;
+    for (const auto& [why, count] : other.pins) pins[why] += count;
     servers += other.servers, idle += other.idle;
     return *this;
   }
@@ -82,6 +83,7 @@ Worker::Holders Worker::holders_of(const WaitRound& round) const {
     if (!server.client) return;
     ++holders.servers;
     holders.idle += !server.client->in_query && server.client->in_transaction;
+    if (server.client->pin != PinReason::none) ++holders.pins[text_of(server.client->pin)];
     const auto* name = policy::value_at(server.client->parameters, place);
     ++holders.applications[name && *name && !(*name)->empty() ? **name : "no application_name"];
     std::string text;
@@ -126,6 +128,7 @@ void Worker::tell_explained(const WaitRound& round) {
   std::string words = limit_of(round.reason, *desk->second);
   if (all.servers > 0) {
     words += fmt::format("; {} servers are held by {}, {} of them idle in transaction", all.servers, first_of(all.applications), all.idle);
+    if (!all.pins.empty()) words += fmt::format("; kept by {}", first_of(all.pins));
     if (!all.queries.empty()) words += fmt::format("; queries: {}", first_of(all.queries));
   }
   words += ".";

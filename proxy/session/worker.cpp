@@ -3,6 +3,7 @@
 
 #include "protocol/compose.h"
 #include "proxy/policy/release.h"
+#include "proxy/session/refusals.h"
 #include "proxy/session/server_login.h"
 
 namespace pgweir {

@@ -33,6 +33,7 @@ class Worker final : public LoopEvents, private WorkerState {
   friend class Restorer;
   friend class Sequences;
   friend class Vacancy;
+  friend class Refusals;
  public:
   Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop, Connector& connector,
          std::uint64_t seed);
@@ -268,6 +269,7 @@ class Worker final : public LoopEvents, private WorkerState {
   void note_closed(const ServerConnection& server, CloseReason reason, std::string_view words);
   // --- isolation.cpp
   bool isolates(const PoolDesk& desk) const;
+  bool note_what_it_does(ClientSession& client, const Piece& piece, Run& run);
   void note_session(ClientSession& client, const Piece& piece);
   void note_text(ClientSession& client, std::string_view sql, bool whole);
   void note_bind(ClientSession& client, Bytes body);

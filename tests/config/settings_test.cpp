@@ -46,7 +46,7 @@ TEST_CASE("the table has PgBouncer's names in its order of SHOW CONFIG, and ours
   const std::set<std::string_view> ours{"event_loop", "log_min_duration_statement", "metrics_listen", "alert_login_failures",
                                         "alert_pool_use", "alert_pool_use_time", "alert_slow_100ms", "alert_slow_1s", "alert_wait_p99",
                                         "alert_webhook", "log_format", "log_min_duration_sample", "log_statement_sample_rate",
-                                        "max_client_statement_bytes",
+                                        "max_client_statement_bytes", "pinned_idle_timeout",
                                         "query_window", "query_windows",
                                         "metrics_password", "metrics_queries", "metrics_tls_cert_file",
                                         "metrics_tls_key_file", "alert_isolation_leaks", "log_parameter_max_length",

@@ -40,8 +40,14 @@ TEST_CASE("set_config names its setting by a literal, a parameter, or in no way 
   CHECK(session_effects("select set_config(name, 'x', false) from t").unreadable_setting);
   CHECK(session_effects("select set_config('a' || 'b', 'x', false)").unreadable_setting);
   CHECK(session_effects("select set_config(E'a\\x2eb', 'x', false)").unreadable_setting);
-  CHECK(session_effects("select set_config('a.b', set_config('c.d', 'x', false), true)").unreadable_setting);
+  CHECK(session_effects("select set_config('a.b', set_config('c.d', 'x', false), true)").settings == Names{"c.d"});
+  CHECK(session_effects("select set_config('a.b', \"set_config\"('c.d', 'x', false), true)").settings == Names{"c.d"});
+  CHECK(session_effects("select set_config('a.b', login(pg_advisory_lock(1)), true)").functions == Names{"login"});
+  CHECK(session_effects("select set_config('a.b', login(pg_advisory_lock(1)), true)").leaves_something);
+  CHECK(session_effects("select set_config('a.' || $1, $2, true)").none());
+  CHECK(session_effects("select set_config($1::text, $2, true::boolean), set_config($1::text, $2, 'f')").setting_parameters.size() == 1);
   CHECK(session_effects("select U&\"set\\005fconfig\"('a.b', 'x', false)").unreadable_setting);
+  CHECK(session_effects("select U&\"set!005fconfig\" uescape '!' ('a.b', 'x', false)").unreadable_setting);
   CHECK(session_effects("prepare p as select set_config('a.b', $1, false)").unreadable_setting);
   const auto both = session_effects("select set_config('a.b', '1', false), set_config('c.d', '2', false)");
   CHECK(both.settings == Names{"a.b", "c.d"});
@@ -104,7 +110,59 @@ TEST_CASE("no spelling hides a call or a temporary object") {
   }
   CHECK(session_effects("set search_path to pg_temp; create table q9()").unreadable_setting);
   CHECK(session_effects("update pg_settings set setting = '1' where name = 'work_mem'").all_settings);
+  CHECK(session_effects("select ts_rewrite('a'::tsquery, 'select set_config(1)')").runs_code);
+  CHECK(session_effects("select pg_create_logical_replication_slot('s', 'test_decoding', true)").unreadable_setting);
   CHECK(session_effects("select query_to_xml('select set_config(1)', true, true, '')").runs_code);
+}
+
+TEST_CASE("the columns of a table that is written to are no call, what is selected into it is") {
+  for (const char* sql : {"insert into t select pg_advisory_lock(1)", "insert into s.t (a) select pg_advisory_lock(1)",
+                          "insert into t values (pg_advisory_lock(1))", "insert into t as x select pg_advisory_lock(1)",
+                          "merge into t using pg_advisory_lock(1) l on true when matched then do nothing",
+                          "select a into table t from pg_advisory_lock(1) a", "select 1 into unlogged table s.t where pg_advisory_lock(1) is null"}) {
+    INFO(std::string(sql));
+    CHECK(session_effects(sql).leaves_something);
+  }
+  for (const char* sql : {"insert into t (a, b) select 1, 2", "insert into s.t(a) values (1)", "insert into \"s\" . \"t\" as x (a) values (1)",
+                          "insert into temp_t (a) values (1)"}) {
+    INFO(std::string(sql));
+    CHECK(session_effects(sql).functions.empty());
+  }
+}
+
+TEST_CASE("a literal that ends elsewhere under other settings is not trusted") {
+  CHECK(session_effects("select lower('\\''), pg_advisory_lock(1), lower('\\''')").runs_code);
+  CHECK(session_effects("select lower(E'\x83\\'), pg_advisory_lock(1) --'").runs_code);
+  CHECK(session_effects("select f(E'it\\'s', 'a\\b', $$\\$$)").functions == Names{"f"});
+  CHECK_FALSE(session_effects("select f(E'it\\'s', 'a\\b', $$\\$$)").runs_code);
+}
+
+TEST_CASE("a prefix that is a keyword is a prefix") {
+  for (const char* name : {"session.user", "local.x", "role.x", "time.x", "schema.x", "names.x", "transaction.x", "xml.x", "seed.x"}) {
+    INFO(std::string(name));
+    CHECK(session_effects("set " + std::string(name) + " = 1").settings == Names{name});
+    CHECK(session_effects("reset " + std::string(name)).settings == Names{name});
+  }
+  CHECK(session_effects("set session session.user = 1").settings == Names{"session.user"});
+  CHECK(session_effects("set app." + std::string(70, 'x') + " = 1").settings == Names{"app." + std::string(63, 'x')});
+  CHECK(session_effects("set U&\"work\\005fmem\" = '7MB'").unreadable_setting);
+}
+
+TEST_CASE("a function of another schema is foreign, whatever its name") {
+  CHECK(session_effects("select app.lower(a), pg_catalog.upper(b), \"pg_catalog\" . \"upper\" (c) from t").functions == Names{"lower"});
+  CHECK(session_effects("select \"my app\".\"now\"()").functions == Names{"now"});
+  CHECK(session_effects("select " + std::string(70, 'f') + "(1)").functions.size() == 1);
+  for (const char* sql : {"select pg_catalog.lower(a) from s.t", "select t.a from t where t.b in (1) and t.c = (2)", "select (a).b, count(t.x) from t"}) {
+    INFO(std::string(sql));
+    CHECK(session_effects(sql).functions.empty());
+  }
+}
+
+TEST_CASE("the search_path of a function is not the session's") {
+  CHECK_FALSE(session_effects("create function f() returns int language sql set search_path = app, pg_temp as 'select 1'").unreadable_setting);
+  CHECK_FALSE(session_effects("alter function f() set search_path = app, pg_temp").unreadable_setting);
+  CHECK(session_effects("set local work_mem = 1; set search_path = app, pg_temp").unreadable_setting);
+  CHECK(session_effects("select set_config('search_path', 'pg_temp', false)").unreadable_setting);
 }
 
 TEST_CASE("a text that is cut anywhere is read without harm") {
