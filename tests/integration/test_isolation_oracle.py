@@ -4,7 +4,7 @@ answered as each client's own PostgreSQL connection answers them.
 
 PGWEIR_ORACLE_PROGRAMS says how many (default 2000), PGWEIR_ORACLE_SEED where they begin, PGWEIR_ORACLE_WORKERS how many
 processes run them; a failure prints its seed and the shortest program that still fails; PGWEIR_ORACLE_FAILURES is how many
-each process looks for. What is not seen yet is said only with PGWEIR_ORACLE_UNSEEN_CODE=1. One known difference is not looked at: a
+each process looks for. One known difference is not looked at: a
 custom setting that was reset reads '' where a fresh session reads NULL.
 """
 import multiprocessing
@@ -78,12 +78,11 @@ SPELLED_PINS = ["create local temporary table tt (v text)", "create /* not */ te
                 "do $$begin create temp table tt (v text); end$$", "prepare pd as select pg_advisory_lock({k})", "execute pd", "deallocate pd",
                 
                 "create temp table tt (v text) on commit delete rows", "create temp table tt (v text) on commit preserve rows"]
-# What pgweir does not see yet (issue 7, part 3): said on demand only.
-UNSEEN = ["select set_by_function()", "select set_config\t('app.x', 'tab', false)", "select set_config -- (\n ('app.x', 'comment', false)",
+# What is hard to see in a text, or not in it at all.
+HARD_TO_SEE = ["select set_by_function()", "select set_config\t('app.x', 'tab', false)", "select set_config -- (\n ('app.x', 'comment', false)",
           "select pg_advisory_lock\r\n({k})", "select 1 as a into table pg_temp.tt", 'create table "pg_temp".tt (v text)',
           "set local search_path to pg_temp; create table public_or_not (v text)", "select query_to_xml('select set_config(''app.x'', ''xml'', false)', true, true, '')",
           "update pg_settings set setting = '4321' where name = 'work_mem'", "select lock_by_function({k})"]
-KNOWN_DEFECT_UNSEEN_CODE = os.environ.get("PGWEIR_ORACLE_UNSEEN_CODE") == "1"
 # What a client says as it connects.
 STARTUPS = [{"options": "-c search_path=s1 -c app.x=start"}, {"work_mem": "3MB", "statement_timeout": "1000000"}, {"TimeZone": "Asia/Tokyo", "DateStyle": "SQL, DMY"},
             {"options": "-c role=alice"}, {"app.y": "start"}]
@@ -142,14 +141,14 @@ class Generator:
         """(text, values); values only where they can be bound."""
         dice = self.dice
         kind = dice.choices(("setting", "control", "error", "seen", "probe", "rare", "prepared", "pinning", "spelling", "spelled", "unseen"),
-                            (10, 8, 1.5, 4, 3, 1.5, 2 * (not bound), 8 * self.pins, 2.5 * self.pins, 2 * self.pins, KNOWN_DEFECT_UNSEEN_CODE and self.pins))[0]
+                            (10, 8, 1.5, 4, 3, 1.5, 2 * (not bound), 8 * self.pins, 2.5 * self.pins, 2 * self.pins, self.pins))[0]
         if kind == "setting":
             while True:
                 text, values = self.setting()
                 if bound or not values:
                     return text, values
         texts = {"control": CONTROL, "error": ERRORS, "seen": SEEN, "probe": [PROBE], "rare": RARE, "prepared": PREPARED, "pinning": PINNING,
-                 "spelling": SPELLINGS, "spelled": SPELLED_PINS, "unseen": UNSEEN}[kind]
+                 "spelling": SPELLINGS, "spelled": SPELLED_PINS, "unseen": HARD_TO_SEE}[kind]
         return dice.choice(texts).replace("{k}", str(self.keys[self.who])), []
 
     def by_message(self):
