@@ -91,7 +91,7 @@ def test_T78_a_clients_session_is_its_own(pooler, cluster, tenants, stack, killi
     # A server that has been killed is still there while the one in its place comes up.
     assert 0 < most < CONNECTIONS if killing else most <= SERVERS, "the clients share the servers"
     assert (killed > 0) == killing
-    (row,) = [row for row in p.command("show isolation") if (row["database"], row["user"]) == ("p0", "bouncer")]
+    (row,) = [row for row in p.command("show isolation") if (row["database"], row["user"], row["queryid"]) == ("p0", "bouncer", "")]
     assert row["session_state"] == "isolate" and int(row["replays"]) > 0
 
 
