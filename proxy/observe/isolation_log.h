@@ -40,7 +40,7 @@ class IsolationLog {
   Ref note(std::string_view database, std::string_view user, std::string_view application, std::string_view sql);
   IsolationRow& row(Ref ref) { return rows_[ref]; }
   const std::deque<IsolationRow>& rows() const { return rows_; }
-  void clear();                                // refs go to row 0
+  void clear();                                // the counts; rows and refs stay
 
  private:
   std::uint64_t id_of(std::string_view sql);
