@@ -17,7 +17,11 @@ def retried
   rescue ActiveRecord::StatementInvalid, ActiveRecord::ConnectionNotEstablished, PG::Error => error
     raise unless error.message =~ /server conn crashed|terminating connection|server closed|connection|PQ/i && (attempts += 1) < 20
     sleep 0.05
-    ActiveRecord::Base.connection.reconnect!
+    begin
+      ActiveRecord::Base.connection.reconnect!
+    rescue ActiveRecord::StatementInvalid, ActiveRecord::ConnectionNotEstablished, PG::Error
+      # The statement tells what is wrong.
+    end
     retry
   end
 end

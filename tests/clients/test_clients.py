@@ -3,11 +3,10 @@ servers that are killed meanwhile. A stack that is not installed is skipped and 
 import os
 import shutil
 import subprocess
-import threading
-import time
 from pathlib import Path
 
 import pytest
+from killing import watched_servers
 
 pytestmark = [pytest.mark.ours, pytest.mark.timeout(180)]
 
@@ -67,29 +66,15 @@ def test_a_driver_with_its_cache_on_never_notices_the_pooler(pooler, cluster, it
                ignore_startup_parameters="extra_float_digits")
     running = subprocess.Popen([*map(str, command), "127.0.0.1", str(p.port), "bouncer", "p0", str(CONNECTIONS), str(TURNS)],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "RUBYOPT": "-W0"})
-    killed = 0
-    over = threading.Event()
-
-    def kill_servers():
-        nonlocal killed
-        with cluster.connect() as conn:
-            while not over.wait(0.15):
-                killed += len(conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'p0' and usename = 'bouncer' limit 1").fetchall())
-
-    killer = threading.Thread(target=kill_servers)
-    if killing:
-        killer.start()
-    try:
-        out, err = running.communicate(timeout=150)
-    finally:
-        running.kill()
-        over.set()
-        if killing:
-            killer.join()
-    assert running.returncode == 0 and out.startswith("ok "), (out, err[-3000:], p.log()[-1500:])
+    with watched_servers(cluster, killing) as seen:
+        try:
+            out, err = running.communicate(timeout=150)
+        finally:
+            running.kill()
+    assert running.returncode == 0 and out.startswith("ok "), f"{out}\n{err[:3000]}\n{err[-1500:]}\n{p.log()[-1500:]}"
     assert int(out.split()[1]) >= CONNECTIONS * TURNS * 2
     if killing:
-        assert killed > 0
+        assert seen["killed"] > 0
     else:
         assert not [line for line in p.log().splitlines() if "closing because" in line and "client close request" not in line and "server" in line.lower()
                     and "client unexpected eof" not in line and "S-" in line], p.log()[-2000:]

@@ -5,9 +5,9 @@ import importlib.util
 import os
 import subprocess
 import sys
-import threading
 
 import pytest
+from killing import watched_servers
 from test_clients import HERE, JDBC, NODE, PRISMA, have, node_has, ruby_has
 
 pytestmark = [pytest.mark.ours, pytest.mark.timeout(120)]
@@ -68,32 +68,15 @@ def test_T78_a_clients_session_is_its_own(pooler, cluster, tenants, stack, killi
     program = [*command, "127.0.0.1", p.port, "bouncer", "p0", CONNECTIONS, turns, *last]
     running = subprocess.Popen([*map(str, program)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env={**os.environ, "RUBYOPT": "-W0", "PYTHONDONTWRITEBYTECODE": "1"})
-    over, killed, most = threading.Event(), 0, 0
-
-    def watch():
-        nonlocal killed, most
-        with cluster.connect() as conn:
-            while not over.wait(0.1):
-                most = max(most, cluster_servers(conn))
-                if killing:
-                    killed += len(conn.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'p0' and usename = 'bouncer' limit 1").fetchall())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        out, err = running.communicate(timeout=100)
-    finally:
-        running.kill()
-        over.set()
-        watcher.join()
+    with watched_servers(cluster, killing) as seen:
+        try:
+            out, err = running.communicate(timeout=100)
+        finally:
+            running.kill()
     assert running.returncode == 0 and out.startswith("ok "), f"{out}\n{err[:1500]}\n{err[-1500:]}\n{p.log()[-1500:]}"
     assert int(out.split()[1]) >= CONNECTIONS * turns
     # A server that has been killed is still there while the one in its place comes up.
-    assert 0 < most < CONNECTIONS if killing else most <= SERVERS, "the clients share the servers"
-    assert (killed > 0) == killing
+    assert 0 < seen["most"] < CONNECTIONS if killing else seen["most"] <= SERVERS, "the clients share the servers"
+    assert (seen["killed"] > 0) == killing
     (row,) = [row for row in p.command("show isolation") if (row["database"], row["user"], row["queryid"]) == ("p0", "bouncer", "")]
     assert row["session_state"] == "isolate" and int(row["replays"]) > 0
-
-
-def cluster_servers(conn):
-    return conn.execute("select count(*) from pg_stat_activity where datname = 'p0' and usename = 'bouncer'").fetchone()[0]
