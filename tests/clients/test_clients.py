@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.ours, pytest.mark.timeout(180)]
 HERE = Path(__file__).parent
 NODE, PRISMA = HERE / "node", HERE / "prisma"
 JDBC = Path("/usr/share/java/postgresql.jar")
+PGX = [HERE / "go" / "run", HERE / "go" / "with_pgx.go"]
 # Who has Debian's modules, whoever runs this.
 PYTHON = "/usr/bin/python3"
 CONNECTIONS, TURNS = 8, 60
@@ -35,6 +36,14 @@ def node_has(module):
     return have("node") and ((NODE / "node_modules" / module).exists() or Path("/usr/share/nodejs", module).exists())
 
 
+def go_has(library, *program):
+    """Debian's sources of it; the first build takes a while, so it is done before anything counts."""
+    if not (have("go") and Path("/usr/share/gocode/src", library).exists()):
+        return False
+    subprocess.run(program, check=True, timeout=170)
+    return True
+
+
 STACKS = {
     "psycopg": ([PYTHON, HERE / "with_psycopg.py"], lambda: python_has("psycopg"), "python3-psycopg"),
     "asyncpg": ([PYTHON, HERE / "with_asyncpg.py"], lambda: python_has("asyncpg"), "python3-asyncpg"),
@@ -42,6 +51,7 @@ STACKS = {
     "pdo": (["php", HERE / "pdo.php"], lambda: have("php") and "pdo_pgsql" in subprocess.run(["php", "-m"], capture_output=True, text=True).stdout,
             "php-cli and php-pgsql"),
     "jdbc": (["java", "-cp", JDBC, HERE / "Jdbc.java"], lambda: have("javac") and JDBC.exists(), "libpostgresql-jdbc-java and a JDK"),
+    "pgx": (PGX, lambda: go_has("github.com/jackc/pgx/v4", *PGX), "golang-go and golang-github-jackc-pgx-v4-dev"),
     "node-pg": (["node", NODE / "node_pg.js"], lambda: node_has("pg"), "node-pg, or pg (npm install in tests/clients/node)"),
     "prisma": (["node", PRISMA / "prisma.js"], lambda: have("node") and (PRISMA / "generated").exists(), "Prisma (scripts/install-clients generates its client)"),
 }

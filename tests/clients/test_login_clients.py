@@ -3,11 +3,12 @@ import subprocess
 
 import pytest
 from servers import ROLES
-from test_clients import HERE, JDBC, NODE, have, node_has
+from test_clients import HERE, JDBC, NODE, PGX, go_has, have, node_has
 
 pytestmark = [pytest.mark.ours, pytest.mark.timeout(120)]
 TEXTS = {"plain": "password authentication failed", "md5": "password authentication failed", "scram-sha-256": "SASL authentication failed"}
 STACKS = {
+    "pgx": ([*PGX, "refused"], lambda: go_has("github.com/jackc/pgx/v4", *PGX), "golang-go and golang-github-jackc-pgx-v4-dev"),
     "jdbc": (["java", "-cp", JDBC, HERE / "Refused.java"], lambda: have("javac") and JDBC.exists(), "libpostgresql-jdbc-java and a JDK"),
     "node-pg": (["node", NODE / "refused.js"], lambda: node_has("pg"), "node-pg, or pg (npm install in tests/clients/node)"),
 }
