@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "protocol/startup_options.h"
 #include "protocol/wire.h"
 
 namespace pgweir {
@@ -62,6 +63,22 @@ std::string take_word(std::string_view& text) {
 
 void skip_blanks(std::string_view& text) {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+}
+
+// Takes what `options` begins with, and the blanks behind it. False: it was no setting.
+bool take_option(std::string_view& options, std::vector<std::pair<std::string, std::string>>& settings) {
+  const bool short_form = options.starts_with("-c");
+  const bool form = short_form || options.starts_with("--");
+  if (form) options.remove_prefix(2);
+  if (short_form) skip_blanks(options);
+  const std::string word = take_word(options);
+  skip_blanks(options);
+  const std::size_t equals = word.find('=');
+  if (!form || equals == std::string::npos || equals == 0) return false;
+  std::string name = word.substr(0, equals);
+  std::replace(name.begin(), name.end(), '-', '_');
+  settings.emplace_back(std::move(name), word.substr(equals + 1));
+  return true;
 }
 
 }  // namespace
@@ -137,20 +154,14 @@ StartupPacket parse_startup(Bytes packet) {
 std::optional<std::vector<std::pair<std::string, std::string>>> parse_startup_options(
     std::string_view options) {
   std::vector<std::pair<std::string, std::string>> settings;
-  skip_blanks(options);
-  while (!options.empty()) {
-    const bool short_form = options.starts_with("-c");
-    if (!short_form && !options.starts_with("--")) return std::nullopt;
-    options.remove_prefix(2);
-    if (short_form) skip_blanks(options);
-    const std::string word = take_word(options);
-    const std::size_t equals = word.find('=');
-    if (equals == std::string::npos || equals == 0) return std::nullopt;
-    std::string name = word.substr(0, equals);
-    std::replace(name.begin(), name.end(), '-', '_');
-    settings.emplace_back(std::move(name), word.substr(equals + 1));
-    skip_blanks(options);
-  }
+  for (skip_blanks(options); !options.empty();)
+    if (!take_option(options, settings)) return std::nullopt;
+  return settings;
+}
+
+std::vector<std::pair<std::string, std::string>> understood_startup_options(std::string_view options) {
+  std::vector<std::pair<std::string, std::string>> settings;
+  for (skip_blanks(options); !options.empty();) take_option(options, settings);
   return settings;
 }
 

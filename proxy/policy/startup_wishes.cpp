@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/startup_options.h"
+
 namespace pgweir::policy {
 namespace {
 
@@ -24,8 +26,9 @@ class Reader {
  private:
   void read_options(std::string_view text) {
     const bool lenient = std::find(ignored_.begin(), ignored_.end(), "options") != ignored_.end();
-    const auto options = parse_startup_options(text);
-    wishes_.bad_options = !options && !lenient;
+    auto options = parse_startup_options(text);
+    if (!options && lenient) options = understood_startup_options(text);
+    wishes_.bad_options = !options;
     if (!options) return;
     for (const auto& [name, value] : *options)
       if (!take(name, value) && !lenient) keep(name, value, "unsupported startup parameter in options: ");

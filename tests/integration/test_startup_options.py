@@ -97,6 +97,13 @@ def test_names_of_ignore_startup_parameters_are_ignored_inside_options_too(poole
     p.wire(options="-e nonsense").close()
 
 
+def test_ignored_options_lose_what_is_not_understood_and_nothing_beside_it(pooler):
+    """PgBouncer keeps what stands before it; what stands behind counts here too."""
+    p = pooler(pool_mode="transaction", ignore_startup_parameters="options")
+    with p.wire(options="-c timezone=Asia/Tokyo -e nonsense --datestyle=SQL") as conn:
+        assert (conn.value("show timezone"), conn.value("show datestyle")) == ("Asia/Tokyo", "SQL, MDY")
+
+
 def test_libpq_sends_them_from_pgoptions_and_from_its_connection_string(pooler, monkeypatch):
     p = pooler(pool_mode="transaction", default_pool_size=1)
     monkeypatch.setenv("PGOPTIONS", r"-c search_path=pg_catalog,\ public --work-mem=7MB")

@@ -45,6 +45,14 @@ TEST_CASE("what is ignored is no wish, in any case of its letters") {
   CHECK_FALSE(wishes.bad_options);
 }
 
+TEST_CASE("ignored options lose what is not understood or not known, and nothing beside it") {
+  const StartupWishes wishes = wishes_of({{"options", "-c timezone=UTC -e -c work_mem=1MB -S 1000 --datestyle=SQL"}}, {"options"});
+  CHECK(tracked_value(wishes, "TimeZone") == "UTC");
+  CHECK(tracked_value(wishes, "DateStyle") == "SQL");
+  CHECK_FALSE(wishes.settings);
+  CHECK_FALSE(wishes.bad_options);
+}
+
 TEST_CASE("options that are not understood are told, and who asked for them") {
   const StartupWishes wishes = wishes_of({{"options", "-x"}, {"user", "u"}});
   CHECK(wishes.bad_options);

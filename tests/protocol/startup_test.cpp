@@ -1,4 +1,5 @@
 #include "protocol/startup.h"
+#include "protocol/startup_options.h"
 
 #include <doctest/doctest.h>
 
@@ -204,6 +205,13 @@ TEST_CASE("options are read as PostgreSQL reads them, and only -c and --name") {
     CAPTURE(row.text);
     CHECK(parse_startup_options(row.text) == row.settings);
   }
+}
+
+TEST_CASE("of options that are not understood the others can be had") {
+  CHECK(understood_startup_options("-c a=b --c-d=e") == Settings{{"a", "b"}, {"c_d", "e"}});
+  CHECK(understood_startup_options("-e -c a=b -S 1000 --=x --c=d -") == Settings{{"a", "b"}, {"c", "d"}});
+  CHECK(understood_startup_options("junk -cf=g\\ h -c") == Settings{{"f", "g h"}});
+  CHECK(understood_startup_options("-x").empty());
 }
 
 TEST_CASE("minor versions above 2 and unknown extensions are negotiated, 3.0 and 3.2 are not") {
