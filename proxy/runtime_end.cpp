@@ -41,7 +41,7 @@ void Runtime::close_tcp_listeners(bool gently) {
     bool ignored = true;
     for (const Listener& listener : listeners_)
       if (wait && listener.is_tcp()) ignored &= ignore_newcomers(listener.fd());
-    // Then they are let in up to the end, and only whose handshake is under way in that very moment is reset.
+    // Then they are let in up to the end, and who is in the queue or half way in at that very moment is reset.
     if (wait && !ignored) log::line(log::Level::debug, "the kernel does not let us ignore newcomers: they are let in until the listeners close");
     if (wait) cores_[0]->loop.run_after(half_way_in_max, [this] { drop_tcp_listeners(); });
     else drop_tcp_listeners();

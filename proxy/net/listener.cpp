@@ -108,8 +108,10 @@ ListenResult open_listeners(const ListenSettings& settings) {
   return result;
 }
 
-bool ignore_newcomers(int fd) {
-  // The packet is seen from its TCP header on: a SYN without an ACK is dropped.
+namespace {
+
+// The packet is seen from its TCP header on: a SYN without an ACK is dropped.
+bool drop_first_packets(int fd) {
   constexpr std::uint32_t flags_at = 13, syn = 0x02, ack = 0x10;
   sock_filter program[] = {
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, flags_at),
@@ -121,6 +123,21 @@ bool ignore_newcomers(int fd) {
   const sock_fprog filter{static_cast<unsigned short>(std::size(program)), program};
   return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
 }
+
+// Whose packets may have passed a router. The kernel does not measure those of a handshake that it knows, but the
+// connection that comes of it inherits the rule: tune_tcp lifts it.
+bool drop_packets_from_afar(int fd) {
+  const int hops = 255;
+  // An IPv6 socket takes the first as well, and has no use for it.
+  const bool v4 = setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof hops) == 0;
+  const bool v6 = setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof hops) == 0;
+  return v4 || v6;
+}
+
+}  // namespace
+
+// Some kernels want a privilege for the first; whoever sends with the highest TTL passes the second.
+bool ignore_newcomers(int fd) { return drop_first_packets(fd) || drop_packets_from_afar(fd); }
 
 ListenResult take_listeners(int first, int count) {
   ListenResult result;

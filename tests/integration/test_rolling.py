@@ -1,17 +1,18 @@
 """so_reuseport: two processes on one port, one of which leaves without anybody noticing."""
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import servers
-from wire import Conn, PgError, eventually, query
+from wire import Closed, Conn, PgError, eventually, query
 
 pytestmark = pytest.mark.ours
-ROUNDS = 2
+ROUNDS = 3
 
 
 def start(pooler, port):
-    p = pooler(start=False, so_reuseport=1, pool_mode="transaction", listen_port=port)
+    p = pooler(start=False, so_reuseport=1, pool_mode="transaction", listen_port=port, listen_addr="127.0.0.1,::1")
     p.port = port
     return p.start()
 
@@ -31,7 +32,7 @@ class Load:
                 with Conn(("127.0.0.1", self.port), 20) as conn:
                     assert conn.login("bouncer", "p0", "zzzz").value("select 1") == "1"
                     self.done += 1
-            except (OSError, PgError) as error:
+            except (OSError, Closed, PgError) as error:
                 self.wrong.append(error)
 
     def more(self, count):
@@ -82,15 +83,37 @@ def test_clients_that_stay_are_waited_for_while_the_other_process_serves_newcome
     assert len(new.command("show clients")) >= 1
 
 
-def test_clients_half_way_into_the_process_that_leaves_come_in(pooler):
+def leave(console, old):
+    console.send(query("shutdown wait_for_clients"))
+    old.log_has("SHUTDOWN WAIT_FOR_CLIENTS command issued")
+    time.sleep(0.15)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_newcomers_meet_the_process_that_stays(pooler, host):
     port = servers.free_port()
-    old, new = start(pooler, port), start(pooler, port)
+    old, new = (start(pooler, port) for _ in range(2))
+
+    def come(_):
+        with Conn((host, port), 20) as conn:
+            return conn.login("bouncer", "p0", "zzzz").value("select 1")
+
+    with old.console_over_unix() as console, ThreadPoolExecutor(20) as crowd:
+        leave(console, old)
+        # The old process's listener is open for a while; whoever the kernel sends there tries again a second later.
+        assert list(crowd.map(come, range(20))) == ["1"] * 20
+        assert old.wait_exit(20) == 0
+    assert "login attempt: db=p0" not in old.log() and "login attempt: db=p0" in new.log()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_clients_half_way_into_the_process_that_leaves_come_in(pooler, host):
+    port = servers.free_port()
+    old, new = (start(pooler, port) for _ in range(2))
     # tcp_defer_accept: until they say something, they are in the kernel's hands, half of them in the old process's.
-    half_way = [Conn(("127.0.0.1", port), 20) for _ in range(20)]
+    half_way = [Conn((host, port), 20) for _ in range(20)]
     with old.console_over_unix() as console:
-        console.send(query("shutdown wait_for_clients"))
-        old.log_has("SHUTDOWN WAIT_FOR_CLIENTS command issued")
-        time.sleep(0.15)
+        leave(console, old)
         for conn in half_way:
             assert conn.login("bouncer", "p0", "zzzz").value("select 1") == "1"
         for conn in half_way:

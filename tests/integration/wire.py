@@ -139,11 +139,11 @@ class Conn:
     """One connection. Nothing is sent or read behind the caller's back."""
 
     def __init__(self, address, timeout=10.0):
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.address, self.buffer = address, b""
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
-        if family == socket.AF_INET:
+        if family != socket.AF_UNIX:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.connect(address)
         self.parameters, self.notices, self.key, self.status = {}, [], None, None
