@@ -21,10 +21,12 @@ class Container:
     def __init__(self, binary, folder, variables, arguments=("--environment",)):
         self.port = int(variables.get("LISTEN_PORT") or variables["PGBOUNCER_PORT"])
         self.log = folder / "stderr"
-        self.process = subprocess.Popen([binary, *arguments], env={"PATH": os.environ["PATH"], **variables}, cwd=folder,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.log, "w"),
-                                        **identity())
+        self.process = self.start(binary, arguments, variables, folder)
         eventually(self.listens, 10)
+
+    def start(self, binary, arguments, variables, folder):
+        return subprocess.Popen([binary, *arguments], env={"PATH": os.environ["PATH"], **variables}, cwd=folder, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=open(self.log, "w"), **identity())
 
     def listens(self):
         assert self.process.poll() is None, self.log.read_text()

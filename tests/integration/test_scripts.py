@@ -83,13 +83,13 @@ def test_quickstart_refuses_what_is_no_port(port):
     assert done.returncode == 1 and "is not a port" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["quickstart", "test"])
+@pytest.mark.parametrize("script", ["quickstart", "test", "try-image"])
 def test_an_unknown_option_is_refused(script):
     done = subprocess.run([SCRIPTS / script, "--bogus"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 1 and "--bogus" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["quickstart", "test"])
+@pytest.mark.parametrize("script", ["quickstart", "test", "try-image"])
 def test_help_is_the_comment_at_the_top(script):
     done = subprocess.run([SCRIPTS / script, "--help"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0 and f"scripts/{script}" in done.stdout and "#" not in done.stdout
