@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 
+import psycopg
 import pytest
 import servers
 from certificates import Authority, server_settings
@@ -143,6 +144,18 @@ def test_a_client_with_tls_stays_with_the_old_process_until_it_leaves(generation
         tls.close()
         plain.close()
     gone(old)
+
+
+def test_a_client_with_tls_is_told_at_the_deadline_and_finds_the_new_process(generations):
+    g = generations(shutdown_drain_timeout=2, **{**server_settings(Authority()), "client_tls_sslmode": "allow"})
+    with g.p.connect(sslmode="require") as tls:
+        old = g.next()
+        assert tls.execute("select 1").fetchone() == (1,)
+        gone(old)
+        with pytest.raises(psycopg.OperationalError, match="terminating connection due to administrator command"):
+            tls.execute("select 2")
+    with g.p.connect(sslmode="require") as tls:
+        assert tls.execute("select 3").fetchone() == (3,)
 
 
 def test_the_deadline_is_for_those_who_stay(generations):
