@@ -36,6 +36,16 @@ def test_a_line_removed_goes_back_to_its_default(pooler):
     assert setting(p, "default_pool_size") == "20"
 
 
+@pytest.mark.ours
+def test_a_line_removed_counts_also_where_the_default_is_none(pooler):
+    """PgBouncer keeps the old value then."""
+    p = pooler(auth_dbname="p0")
+    assert setting(p, "auth_dbname") == "p0"
+    del p.settings["auth_dbname"]
+    reload(p)
+    assert not setting(p, "auth_dbname")
+
+
 def test_a_setting_that_needs_a_restart_stays(pooler):
     """h15."""
     p = pooler()

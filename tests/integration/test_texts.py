@@ -1,10 +1,12 @@
 """Texts that monitors and people look for, and that no other file meets: to clients, on the console, in the log."""
 import signal
 import struct
+import subprocess
+import threading
 
 import pytest
 from fake_server import AUTHENTICATED, FakeServer, key_data, ready
-from servers import free_port
+from servers import free_port, identity
 from wire import GSSENC_REQUEST, SSL_REQUEST, SYNC, Conn, PgError, errors, eventually, msg, query, scram_secret, send_cancel, startup_packet, z
 
 # PgBouncer 1.18 has older words for many of them: SIGTERM ended it at once, `login failed` was not logged.
@@ -242,3 +244,63 @@ def test_who_is_refused_while_disabled_or_leaving_is_told(pooler):
         assert refusal(p, unix=True) == "pooler is shutting down"
         conn.ask("commit")
     assert p.wait_exit() == 0
+
+
+def test_a_server_in_its_login_goes_at_once_where_pgbouncer_makes_it_obsolete(pooler):
+    asked = threading.Event()
+
+    def never(conn):
+        asked.set()
+        conn.closed()
+
+    with FakeServer(never) as fake:
+        p = pooler(databases={"p0": f"host=127.0.0.1 port={fake.port}"})
+        with Conn(p.address) as client:
+            client.send(startup_packet("bouncer", "p0"))
+            assert asked.wait(10)
+            p.command("reconnect p0")
+            p.log_has(r"LOG S-\S+: p0/bouncer@\S+ closing because: close_needed \(age=0s\)")
+
+
+def test_what_an_idle_server_says_unasked_is_logged_and_it_is_closed(pooler, cluster):
+    p = pooler()
+    with p.wire() as conn:
+        pid = conn.value("select pg_backend_pid()")
+    eventually(lambda: p.command("show pools")[0]["sv_idle"] == "1")
+    terminate(cluster, pid)
+    p.log_has(r"LOG S-\S+: p0/bouncer@\S+ got packet 'E' from server when not linked: terminating connection")
+    p.log_has(r"LOG S-\S+: p0/bouncer@\S+ closing because: idle server got dirty \(age=")
+
+
+def test_databases_that_are_dropped_are_named(pooler):
+    p = pooler(databases={"p0": "", "p1": "", "*": ""})
+    for name in ("p1", "p2"):
+        p.wire(name).close()
+    del p.databases["p1"], p.databases["*"]
+    p.write_ini()
+    p.command("reload")
+    for name in ("p1", "p2"):
+        p.log_has(f"LOG dropping database '{name}' as it does not exist anymore or inactive auto-database")
+
+
+def test_what_cannot_be_set_or_made_is_told(pooler, binary):
+    p = pooler()
+    with p.console() as console:
+        for words in ("set default_pool_size = many", "set nonsense = 1"):
+            (error,) = errors(console.ask(words))
+            assert (error["S"], error["C"], error["M"]) == ("ERROR", "08P01", "SET failed"), words
+    for settings, said in (({"unix_socket_dir": "/nonexistent"}, "FATAL failed to create unix socket"),
+                           ({"no_such_setting": 1}, "FATAL cannot load config file")):
+        broken = pooler(start=False, **settings)
+        done = subprocess.run([binary, broken.ini], capture_output=True, text=True, cwd=broken.folder, **identity())
+        assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert "unknown parameter: pgbouncer/no_such_setting" in done.stderr
+
+
+def test_sockets_are_named_before_their_login_and_with_ipv6(pooler):
+    p = pooler(listen_addr="127.0.0.1,::1")
+    with Conn(p.address) as client:
+        assert errors(client.send(msg("p", z("zzzz"))).closed())[0]["M"].startswith("bad packet header: '70")
+    p.log_has(r"LOG C-0x[0-9a-f]+: \(nodb\)/\(nouser\)@127\.0\.0\.1:\d+ closing because: bad packet header")
+    Conn(("::1", p.port)).login("bouncer", "p0", "zzzz").close()
+    p.log_has(r"LOG C-0x[0-9a-f]+: p0/bouncer@\[::1\]:\d+ login attempt: ")
