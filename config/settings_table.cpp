@@ -258,7 +258,7 @@ const Setting table[] = {
     {NAMED(share_unnamed_statements), .fallback = "0", .applies = at_once,
      .help = "Unnamed statements of the same text share one on the server; may change plans."},
     {NAMED(session_audit_interval), .fallback = "60", .applies = at_once,
-     .help = "Seconds between residue audits: idle servers are asked whether anything of a client's is left there (0 = off)."},
+     .help = "Seconds between residue audits: idle servers are asked whether anything of a client's is left there, and which triggers or views change sessions (0 = off)."},
     {NAMED(session_audit_servers), .fallback = "1", .applies = at_once,
      .help = "How many idle servers of each pool each worker asks at a residue audit.", .lowest = 1},
     {NAMED(session_state), .fallback = "isolate", .applies = at_once,

@@ -13,6 +13,9 @@ namespace {
 // What may stand between INTO and the name of a table.
 constexpr std::array<std::string_view, 6> before_into_names{"table", "temp", "temporary", "local", "global", "unlogged"};
 
+// What a statement of PL/pgSQL may stand behind, beside a semicolon.
+constexpr std::array<std::string_view, 4> before_statements{"begin", "then", "else", "loop"};
+
 // Whether the literal ends somewhere else where backslashes escape in it (standard_conforming_strings = off), or where a
 // backslash is the second byte of a character (client_encoding = SJIS and its like).
 bool ends_elsewhere(std::string_view literal) {
@@ -21,6 +24,14 @@ bool ends_elsewhere(std::string_view literal) {
   }
   return false;
 }
+
+// Where the text has those words, however they are spelled; npos: nowhere.
+std::size_t find(std::string_view sql, std::string_view words) {
+  const auto found = std::search(sql.begin(), sql.end(), words.begin(), words.end(), [](char a, char b) { return lower(a) == b; });
+  return found == sql.end() ? std::string_view::npos : static_cast<std::size_t>(found - sql.begin());
+}
+
+bool mentions(std::string_view sql, std::string_view word) { return find(sql, word) != std::string_view::npos; }
 
 // A name as PostgreSQL folds it.
 std::string folded(const Token& token) {
@@ -95,9 +106,54 @@ class Reader {
     effects_.runs_code = true;
     for (; token_.kind != TokenKind::end && !token_.is(';'); advance()) {
       if (token_.kind != TokenKind::string) continue;
-      const SessionEffects inside = Reader(token_.text.substr(std::min(token_.text.find_first_of("$'", 1) + 1, token_.text.size()))).read();
-      effects_.settings.insert(effects_.settings.end(), inside.settings.begin(), inside.settings.end());
+      const std::string body = inside_of(token_.text);
+      const SessionEffects inside = Reader(body).read();
+      take_settings(inside);
+      effects_.functions.insert(effects_.functions.end(), inside.functions.begin(), inside.functions.end());
+      code_of(body);
     }
+  }
+
+  void take_settings(const SessionEffects& inside) {
+    effects_.settings.insert(effects_.settings.end(), inside.settings.begin(), inside.settings.end());
+    effects_.unreadable_setting |= inside.unreadable_setting;
+  }
+
+  // PL/pgSQL: a SET may stand behind BEGIN and its like, too, or in a string that is executed.
+  void code_of(std::string_view body) {
+    const bool executes = mentions(body, "execute");
+    Lexer lexer(body);
+    bool begins = true;
+    for (Token token = lexer.next(); token.kind != TokenKind::end; token = lexer.next()) {
+      if (token.kind == TokenKind::string && executes) executed(inside_of(token.text));
+      if (begins && (is(token.text, "set") || is(token.text, "reset"))) {
+        const std::string_view rest = body.substr(static_cast<std::size_t>(token.text.data() - body.data()));
+        take_settings(Reader(rest.substr(0, rest.find(';'))).read());
+      }
+      begins = token.is(';') || (token.kind == TokenKind::word && is_one_of(token.text, before_statements));
+    }
+  }
+
+  // EXECUTE 'SET app.' || ...: the name is not to be read where the string ends before its value begins.
+  void executed(const std::string& sql) {
+    Lexer words(sql);
+    const Token verb = words.next();
+    const bool resets = is(verb.text, "reset");
+    if ((!resets && !is(verb.text, "set")) || is(words.next().text, "local")) return;
+    const std::size_t name_end = std::min(sql.find('='), find(sql, " to "));
+    const bool whole = resets ? sql.find('%') == sql.npos && sql.back() != ' ' && sql.back() != '.' : name_end < sql.find('%');
+    if (whole) take_settings(Reader(sql).read());
+    else effects_.unreadable_setting = effects_.all_settings = true;
+  }
+
+  // What stands between the quotes of 'it''s', $$it's$$, $a$it's$a$.
+  static std::string inside_of(std::string_view text) {
+    const std::size_t begin = text.front() == '\'' ? 1 : std::min(text.find_first_of("$'", 1) + 1, text.size());
+    const std::size_t quotes = text.front() == '$' ? begin : 1;
+    std::string inside(text.substr(begin, std::max(text.size(), begin + quotes) - begin - quotes));
+    if (text.front() == '$') return inside;
+    for (std::size_t at = 0; (at = inside.find("''", at)) != std::string::npos; ++at) inside.erase(at, 1);
+    return inside;
   }
 
   // SET [SESSION | LOCAL] ...
@@ -260,11 +316,17 @@ class Reader {
   SessionEffects effects_;
 };
 
-bool mentions(std::string_view sql, std::string_view word) {
-  return std::search(sql.begin(), sql.end(), word.begin(), word.end(), [](char a, char b) { return lower(a) == b; }) != sql.end();
+std::size_t heap_bytes(const std::vector<std::string>& words) {
+  std::size_t bytes = words.capacity() * sizeof(std::string);
+  for (const std::string& word : words) bytes += word.capacity() > std::string().capacity() ? word.capacity() + 1 : 0;
+  return bytes;
 }
 
 }  // namespace
+
+std::size_t SessionEffects::heap_bytes() const {
+  return sql::heap_bytes(settings) + sql::heap_bytes(functions) + sql::heap_bytes(executed) + setting_parameters.capacity() * sizeof(std::uint16_t);
+}
 
 SessionEffects session_effects(std::string_view sql) {
   if (!may_affect_session(sql)) return {};

@@ -4,6 +4,7 @@
 // user's or DO does cannot be read from the text: such code is told of, not judged. Triggers are not seen.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -37,6 +38,7 @@ struct SessionEffects {
     return settings.empty() && setting_parameters.empty() && functions.empty() && executed.empty() && !all_settings &&
            !unreadable_setting && !leaves_something && !takes_something_away && !loads_library && !runs_code;
   }
+  std::size_t heap_bytes() const;   // what it has allocated beside itself
 };
 
 // False: none of its statements has an effect. Cheap, for the many statements that have none; may say yes for too many.

@@ -16,7 +16,7 @@ enum class PinReason : std::uint8_t {
   library,           // LOAD
   unreadable,        // a setting whose name is not in the text
   policy,            // session_state=pin
-  unknown,           // the server did not tell what is there
+  unknown,           // the server did not tell what is there, or it is too much to take along
   sequence,          // its clients ask currval() or lastval()
   random_seed,       // setseed()
 };

@@ -57,6 +57,12 @@ SharedSettings with_setting(const SharedSettings& settings, std::string_view nam
   return std::make_shared<const SessionSettings>(std::move(changed));
 }
 
+std::size_t settings_bytes(const SharedSettings& settings) {
+  std::size_t bytes = 0;
+  if (settings) for (const auto& [name, value] : *settings) bytes += sizeof(SessionSettings::value_type) + name.size() + value.size();
+  return bytes;
+}
+
 SettingsPlan plan_settings(const SharedSettings& wanted, const SharedSettings& there) {
   SettingsPlan plan;
   if (there) {
@@ -107,7 +113,8 @@ std::string session_question(const std::vector<std::string>& names, bool of_func
   // set_config('app.x', ...) and SET app.x in the sources of functions that are not PostgreSQL's own.
   static const std::string in_functions =
       " UNION ALL SELECT 'custom', f.n, pg_catalog.current_setting(f.n, true) FROM (SELECT DISTINCT pg_catalog.lower(m[1]) AS n "
-      "FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, "
+      "FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches("
+      "CASE WHEN p.prosrc OPERATOR(pg_catalog.=) '' THEN pg_catalog.pg_get_functiondef(p.oid) ELSE p.prosrc END, "
       "E'(?:set_config\\\\s*\\\\(\\\\s*''|set\\\\s+(?:session\\\\s+)?)([a-z_0-9]+\\\\.[a-z_0-9.]+)', 'gi') m "
       "WHERE p.oid OPERATOR(pg_catalog.>=) 16384) f";
   // Nothing is looked up along the client's search_path.

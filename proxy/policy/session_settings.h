@@ -19,6 +19,8 @@ bool same_settings(const SharedSettings& a, const SharedSettings& b);
 // The settings with one of them given another value, or, without a value, taken away.
 SharedSettings with_setting(const SharedSettings& settings, std::string_view name, std::optional<std::string_view> value);
 
+std::size_t settings_bytes(const SharedSettings& settings);   // that they take up
+
 // How a server that has `there` is given `wanted`.
 struct SettingsPlan {
   std::string resets;     // SQL; empty: none

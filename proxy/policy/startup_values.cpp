@@ -45,6 +45,17 @@ std::optional<std::vector<std::string>> names_in(std::string_view list) {
 
 bool is_plain(std::string_view value) { return value.find('\\') == std::string_view::npos && value.find('\0') == std::string_view::npos; }
 
+bool is_list(std::string_view name) { return std::find(std::begin(lists), std::end(lists), name) != std::end(lists); }
+
+// So much is certain without PostgreSQL's list of keywords: none has a digit in it.
+bool needs_no_quotes(std::string_view name) {
+  if (name == "public" || name == "pg_catalog") return true;
+  const auto small = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return !name.empty() && small(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) { return small(c) || digit(c); }) &&
+         std::any_of(name.begin(), name.end(), digit);
+}
+
 const std::string* value_of(const SharedSettings& settings, std::string_view name) {
   if (!settings) return nullptr;
   const auto found = std::find_if(settings->begin(), settings->end(), [&](const auto& entry) { return entry.first == name; });
@@ -91,12 +102,21 @@ SharedSettings with_startup(SharedSettings settings, const SharedSettings& start
 
 std::optional<std::string> words_of(std::string_view name, std::string_view value) {
   if (!is_plain(value)) return std::nullopt;
-  if (std::find(std::begin(lists), std::end(lists), name) == std::end(lists)) return quote_literal(value);
+  if (!is_list(name)) return quote_literal(value);
   const auto names = names_in(value);
   if (!names) return std::nullopt;
   std::string words;
   for (const std::string& one : *names) words.append(words.empty() ? "" : ",").append(quote_literal(one));
   return words;
+}
+
+std::optional<std::string> exact_words_of(std::string_view name, std::string_view value) {
+  auto words = words_of(name, value);
+  if (!words || !is_list(name)) return words;
+  const auto names = names_in(value);
+  std::string joined;
+  for (const std::string& one : *names) joined.append(joined.empty() ? "" : ", ").append(needs_no_quotes(one) ? one : "\"" + one + "\"");
+  return joined == value ? words : std::nullopt;
 }
 
 RestoringText restoring(std::string_view sql, const SharedSettings& startup, bool parse) {

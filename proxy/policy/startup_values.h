@@ -30,6 +30,9 @@ SharedSettings with_startup(SharedSettings settings, const SharedSettings& start
 // As it stands behind SET name TO. Nothing: the value cannot be said in every encoding, or is no list of names.
 std::optional<std::string> words_of(std::string_view name, std::string_view value);
 
+// The same, where SHOW then tells the value as it was said: a list of names is told with PostgreSQL's own spaces and quotes.
+std::optional<std::string> exact_words_of(std::string_view name, std::string_view value);
+
 // A client's text as its server is to be told it.
 struct RestoringText {
   std::string text;                // empty: the client's own

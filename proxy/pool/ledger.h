@@ -48,6 +48,10 @@ struct PoolAccount {
   struct Shared* user_account = nullptr;
   // Servers of the pool opened under a smaller number must not serve any more; see Worker::stale.
   std::atomic<std::uint64_t> config_generation{0};
+  // Whether code that no statement names may change sessions, and when a server was asked last (loop clock; 0: never).
+  enum class HiddenCode : std::uint8_t { unknown, none, some };
+  std::atomic<HiddenCode> hidden_code{HiddenCode::unknown};
+  std::atomic<std::int64_t> hidden_code_asked{0};
   // For each worker since when the oldest waiter waits, in ns on the monotonic clock; 0: nobody waits.
   std::array<std::atomic<std::int64_t>, workers_max> oldest_wait{};
   // How many idle servers each worker has.

@@ -1,6 +1,7 @@
 // Who gets which server, and when one is opened. LIFO servers, FIFO clients, no barging: while anybody waits, a server
 // that comes free goes to the one who waits longest.
 #include "proxy/policy/release.h"
+#include "proxy/session/hidden_code.h"
 #include "proxy/session/refusals.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
@@ -86,7 +87,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
   server.statements.unnamed_is_the_clients = false;
   client.phase = ClientPhase::leasing;
   start_clock(server);
-  if (desk.distrust && isolates(desk)) touch(server).everything = touch(server).code = true;
+  if ((desk.distrust && isolates(desk)) || HiddenCode::possible(*this, desk)) touch(server).everything = touch(server).code = true;
   log_client(log::Level::debug, client, "gets server S-{}, waited {} us", static_cast<const void*>(&server),
              count_us(client.last_wait));
   if (!give_settings(server, policy::difference(shared_.tracked, client.parameters, server.facts.parameters))) {

@@ -9,7 +9,9 @@
 #include "protocol/compose.h"
 #include "protocol/frontend.h"
 #include "protocol/sql/session_effects.h"
+#include "proxy/policy/hidden_code.h"
 #include "proxy/policy/session_report.h"
+#include "proxy/session/hidden_code.h"
 #include "proxy/session/isolation_notes.h"
 #include "proxy/session/refusals.h"
 #include "proxy/session/worker.h"
@@ -21,6 +23,8 @@ namespace {
 constexpr std::size_t custom_names_max = 256;
 // What a server tells of its session; more is not believed.
 constexpr std::size_t told_bytes_max = 256 * 1024;
+// What a client may have set and still change servers. They are copied when one of them changes.
+constexpr std::size_t settings_bytes_max = 64 * 1024;
 
 // A function is looked behind until so many looks have found nothing, and now and then after that.
 constexpr std::uint32_t looks_for_trust = 8, calls_per_look = 64;
@@ -173,6 +177,7 @@ bool Worker::settle_session(ServerConnection& server) {
   const bool numbered = Sequences::settle(*this, server);
   if (!server.touch) return !numbered && !Listeners::try_move(*this, server) && client.pin == PinReason::none;
   SessionTouch& touched = *server.touch;
+  if (std::exchange(touched.makes_code, false)) HiddenCode::forget(*server.desk);
   // What is said there at the startup comes back when it is not set any more, which only the whole session tells.
   touched.everything |= policy::names_any(client.startup, touched.settings);
   if (touched.stays != PinReason::none && Refusals::in_force(*server.desk)) {
@@ -201,7 +206,9 @@ bool Worker::settle_session(ServerConnection& server) {
   SessionNotes::count_looks(*this, touched);
   client.phase = ClientPhase::preparing;
   server.told.clear();
-  start_job(server, ServerJob::look, touched.everything ? policy::session_question(names, touched.code) : policy::settings_question(names));
+  std::string question = touched.everything ? policy::session_question(names, touched.code) : policy::settings_question(names);
+  if (touched.everything && touched.code) question += policy::computed_names_question(touched.functions, HiddenCode::known(*server.desk));
+  start_job(server, ServerJob::look, question);
   return false;
 }
 
@@ -246,6 +253,7 @@ void Worker::on_looked(ServerConnection& server) {
     if (!policy::same_settings(wanted, client.settings)) SessionNotes::count_kept(*this, client, *touched);
     server.facts.settings = settings;
     client.settings = wanted;
+    if (reason == PinReason::none && policy::settings_bytes(wanted) > settings_bytes_max) reason = PinReason::unknown;
   }
   const Buffer told = std::exchange(server.told, {});
   if (!server.job_failed && Listeners::settle(*this, server, *touched, told, reason)) return;
@@ -283,9 +291,10 @@ policy::SharedSettings Worker::settings_told(const ServerConnection& server, con
       const std::string lower_name = policy::lower_case(name);
       if (!of_transaction && shared_.tracked.place_of(name) == policy::TrackedParameters::none)
         settings = policy::with_setting(settings, lower_name, value);
-    } else if (policy::is_there(fact) && (fact.kind != "channel" || reason == PinReason::none)) {
+    } else if (policy::is_there(fact) && reason != PinReason::unreadable && (fact.kind != "channel" || reason == PinReason::none)) {
       reason = fact.kind == "lock" ? PinReason::advisory_lock
                : fact.kind == "cursor" ? PinReason::held_cursor
+               : fact.kind == "computed" ? PinReason::unreadable
                : fact.kind == "channel" ? PinReason::channel
                                         : PinReason::temporary;
     }
@@ -344,6 +353,7 @@ bool Worker::give_settings(ServerConnection& server, const std::string& reported
 // What the client that leaves did to its session is undone before anybody else gets the server.
 void Worker::clean_session(ServerConnection& server) {
   if (outlasts_discard(server.client->pin)) return end_server(server, CloseReason::client_left_not_ready);
+  if (server.touch && server.touch->makes_code) HiddenCode::forget(*server.desk);
   ++server.desk->isolation.cleaned;
   unlink(server);
   start_job(server, ServerJob::clean, "DISCARD ALL");

@@ -52,6 +52,7 @@ struct PoolDesk {
   std::unique_ptr<SharedListener> listener;    // null: nobody listens
   std::unordered_map<std::string, FunctionTrust> functions;   // by name; bounded
   TimePoint audit_at{};                        // the next residue audit
+  std::uint64_t asked_at_assignments = 0;      // server_assignments when a server was last asked for hidden code
   bool distrust = false;                       // one has found something: every lease is followed by a full look
   PoolStats stats;
   PoolStats at_period_start;                   // of the running stats_period

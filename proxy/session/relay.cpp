@@ -7,7 +7,7 @@
 #include "protocol/wire.h"
 #include "proxy/policy/release.h"
 #include "proxy/session/batch_watch.h"
-#include "proxy/session/isolation_notes.h"
+#include "proxy/session/hidden_code.h"
 #include "proxy/session/refusals.h"
 #include "proxy/session/say.h"
 #include "proxy/session/server_login.h"
@@ -249,7 +249,7 @@ bool Worker::on_server_piece(ServerConnection& server, const Piece& piece, Run& 
   // What began when nobody held the server is nobody's to its end.
   if (piece.starts && !server.client) server.swallowing = true;
   if (server.lookup) server.lookup->reply.on_piece(piece.tag, piece.starts, piece.ends, piece.body());
-  if ((server.job == ServerJob::look || server.job == ServerJob::audit) && piece.tag == 'D') hear(server, piece);
+  if (is_question(server.job) && piece.tag == 'D') hear(server, piece);
   if (server.swallowing || !server.client) return true;
   if (piece.tag == 'E' && piece.starts && correct_error(server, piece, to_client)) return server.client != nullptr;
   if (!to_client.append(piece.bytes)) {
@@ -288,8 +288,8 @@ bool Worker::on_server_reply(ServerConnection& server, const Piece& piece) {
       break;
     case 'C':
       server.swallowing |= Restorer::is_ours(server, body);
-      // DEALLOCATE, DISCARD, PREPARE
-      if (!body.empty() && (body[0] == std::byte{'D'} || body[0] == std::byte{'P'}) && on_sql_done(server, body)) {
+      if (!server.swallowing) HiddenCode::on_command(*this, server, body);
+      if (!body.empty() && (body[0] == std::byte{'D'} || body[0] == std::byte{'P'}) && on_sql_done(server, body)) {   // DEALLOCATE, DISCARD, PREPARE
         server.swallowing = true;
       }
       break;

@@ -19,6 +19,13 @@ Restores& restores_of(ServerConnection& server) {
   return *server.restores;
 }
 
+// By SET, which takes no snapshot: the client may go on in the same breath with BEGIN ISOLATION LEVEL, for which it would be
+// too late behind a SELECT.
+Restorer::Order setting(const std::string& name, const std::string& value) {
+  if (const auto words = policy::exact_words_of(name, value)) return {"SET " + policy::quote_setting(name) + " TO " + *words, {}};
+  return {"SELECT pg_catalog.set_config($1,$2,false)", {name, value}};
+}
+
 }  // namespace
 
 Piece Restorer::told(Worker& worker, ClientSession& client, const Piece& piece) {
@@ -92,32 +99,28 @@ bool Restorer::follow(Worker& worker, ClientSession& client, const Piece& piece,
   if (due_.behind.empty() || server.talk.transaction() == TxStatus::failed) return true;
   // DISCARD ALL is done at once. What follows it may fail, and take back what stands beside it.
   const bool apart = due_.discards && !of_query_;
-  if (apart && !say(worker, client, run, "BEGIN", nullptr)) return false;
-  if (!say(worker, client, run, "SELECT pg_catalog.set_config($1,$2,false)", &due_.behind)) return false;
-  if (apart && !say(worker, client, run, "COMMIT", nullptr)) return false;
+  std::vector<Order> orders;
+  if (apart) orders.push_back({"BEGIN", {}});
+  for (const auto& [name, value] : due_.behind) orders.push_back(setting(name, value));
+  if (apart) orders.push_back({"COMMIT", {}});
+  if (!say(worker, client, run, orders)) return false;
   if (!of_query_) return true;
   if (!worker.say(client, run, short_message_bytes, [](Buffer& out) { compose::sync(out); })) return false;
   server.talk.on_request('S', For::pooler);
   return true;
 }
 
-// `values`: the statement is run with each of them. Null: once, with none.
-bool Restorer::say(Worker& worker, ClientSession& client, Run& run, std::string_view sql, const policy::SessionSettings* values) {
+bool Restorer::say(Worker& worker, ClientSession& client, Run& run, std::span<const Order> orders) {
   Buffer words;
   std::string tags;
-  const auto run_once = [&](std::span<const std::optional<std::string_view>> bound) {
+  for (const Order& order : orders) {
+    compose::close(words, 'S', restorer);
+    compose::parse(words, restorer, order.sql);
+    const std::vector<std::optional<std::string_view>> bound(order.bound.begin(), order.bound.end());
     compose::bind(words, restorer, restorer, bound);
     compose::execute(words, restorer);
     compose::close(words, 'P', restorer);
-    tags += "BEC";
-  };
-  compose::close(words, 'S', restorer);
-  compose::parse(words, restorer, sql);
-  tags = "CP";
-  if (!values) run_once({});
-  for (const auto& [name, value] : values ? *values : policy::SessionSettings{}) {
-    const std::optional<std::string_view> bound[] = {name, value};
-    run_once(bound);
+    tags += "CPBEC";
   }
   compose::close(words, 'S', restorer);
   tags += 'C';
@@ -129,7 +132,8 @@ bool Restorer::say(Worker& worker, ClientSession& client, Run& run, std::string_
 // Before a Query in a batch of its own, which the client's failures do not take back.
 bool Restorer::say_ahead(Worker& worker, ClientSession& client, const Piece& piece, Run& run, std::string_view sql) {
   const bool apart = piece.tag == 'Q' && !client.server->talk.batch_open();
-  if (!say(worker, client, run, sql, nullptr)) return false;
+  const Order order{std::string(sql), {}};
+  if (!say(worker, client, run, {&order, 1})) return false;
   if (!apart) return true;
   if (!worker.say(client, run, short_message_bytes, [](Buffer& out) { compose::sync(out); })) return false;
   client.server->talk.on_request('S', For::pooler);

@@ -1,6 +1,6 @@
 // What a client has said in its StartupMessage is set again behind what resets it, before anything else reaches its server.
 //
-//   RESET x            ->  RESET x, and a set_config() of ours behind it
+//   RESET x            ->  RESET x, and a SET of ours behind it
 //   SET x TO DEFAULT   ->  SET x TO 'what the client said as it connected'
 //   RESET x; SELECT 1  ->  RESET x;SET x TO '...'; SELECT 1, whose SET the client does not hear of
 //
@@ -8,6 +8,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,10 @@ struct Restores {
 // A part of the worker, on whose thread it runs. Its state is that of the message under way.
 class Restorer {
  public:
+  struct Order {                             // a statement of ours
+    std::string sql;
+    std::vector<std::string_view> bound;
+  };
   // A new input of a client begins: nothing that was told before is needed any more.
   void begin() { rewritten_.clear(); }
   // The message as the server is to be told it. Valid until begin().
@@ -62,7 +67,7 @@ class Restorer {
  private:
   Piece replaced(const Piece& piece, std::string_view text);
   void note_portal(Worker& worker, ClientSession& client, const Piece& piece);
-  static bool say(Worker& worker, ClientSession& client, Run& run, std::string_view sql, const policy::SessionSettings* values);
+  static bool say(Worker& worker, ClientSession& client, Run& run, std::span<const Order> orders);
 
   std::vector<Buffer> rewritten_;
   policy::RestoringText due_;

@@ -40,10 +40,14 @@ enum class ServerJob : std::uint8_t {
   lookup,          // auth_query
   look,            // what its client has done to the session
   clean,           // DISCARD ALL, after a client that has left something behind
+  hidden_code,     // which code changes sessions that no statement names: hidden_code.h
   audit,           // what its session has while nobody holds it: audit.h
   give_channels,   // LISTEN, to what its client listens to elsewhere
   move_channels,   // UNLISTEN *, when another connection listens for its client
 };
+
+// The rows of its answer are kept.
+constexpr bool is_question(ServerJob job) { return job == ServerJob::look || job == ServerJob::audit || job == ServerJob::hidden_code; }
 
 // How far the encryption of a connection to a server has come.
 enum class ServerTls : std::uint8_t {
@@ -98,7 +102,7 @@ struct ServerConnection {
   std::uint64_t sequences_of = 0;              // the client whose numbers its session remembers; 0: who knows
   bool sequences_fresh = false;                // ... and which it was given in its latest transaction
   std::unique_ptr<RefusedStatements> refused;  // session_state=refuse: what it is to refuse for us; null: nothing
-  Buffer told;                                 // of ServerJob::look and audit, the rows
+  Buffer told;                                 // of a question, the rows
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;

@@ -4,6 +4,7 @@
 #include "protocol/compose.h"
 #include "protocol/wire.h"
 #include "proxy/session/audit.h"
+#include "proxy/session/hidden_code.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
 
@@ -116,7 +117,7 @@ void Worker::on_logged_in(ServerConnection& server) {
     return start_job(server, ServerJob::connect_query, desk.database->connect_query);
   }
   server.checked = true;
-  make_available(server);
+  if (!HiddenCode::ask_first(*this, server)) make_available(server);
 }
 
 // The next host of a list, when this one cannot be reached or is not ready. True: it is being tried.
@@ -215,6 +216,7 @@ void Worker::on_job_done(ServerConnection& server) {
                : job == ServerJob::look          ? "looking at the session"
                : job == ServerJob::clean         ? "DISCARD ALL"
                : job == ServerJob::audit         ? "session audit"
+               : job == ServerJob::hidden_code   ? "looking for code that changes sessions"
                : job == ServerJob::connect_query ? "connect_query"
                : job == ServerJob::give_channels ? "LISTEN"
                : job == ServerJob::move_channels ? "UNLISTEN"
@@ -259,8 +261,12 @@ void Worker::on_job_done(ServerConnection& server) {
       if (server.job_failed) return end_server(server, CloseReason::test_failed);
       server.checked = true;
       break;
+    case ServerJob::hidden_code:
+      HiddenCode::on_answer(*this, server);
+      break;
     case ServerJob::connect_query: case ServerJob::lookup: case ServerJob::none:
-      break;                           // errors of connect_query are logged and ignored
+      if (!close_if_unfit(server) && !HiddenCode::ask_first(*this, server)) make_available(server);
+      return;                          // errors of connect_query are logged and ignored
   }
   if (!close_if_unfit(server)) make_available(server);
 }

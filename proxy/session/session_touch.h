@@ -23,6 +23,7 @@ struct SessionTouch {
   std::vector<std::string> functions;      // not PostgreSQL's own, and not trusted yet
   bool everything = false;                 // the whole session must be looked at
   bool code = false;                       // ... and the names of settings that functions know
+  bool makes_code = false;                 // CREATE FUNCTION, CREATE TRIGGER, ...
   PinReason stays = PinReason::none;       // no look would tell: the server stays with the client
   // Whether what its client listens to elsewhere has been LISTENed to here, so that a look tells all of it.
   enum class Given : std::uint8_t { no, if_committed, surely } given = Given::no;

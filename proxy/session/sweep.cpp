@@ -1,6 +1,7 @@
 // Time limits. Once per tick each list is looked at from its old end, so that only what has expired costs anything.
 #include "protocol/compose.h"
 #include "proxy/session/audit.h"
+#include "proxy/session/hidden_code.h"
 #include "proxy/session/server_login.h"
 #include "proxy/session/worker.h"
 
@@ -25,6 +26,7 @@ void Worker::on_tick() {
     sweep_waiters(*desk, now);
     sweep_login_waiters(*desk, now);
     ResidueAudit::on_tick(*this, *desk);
+    HiddenCode::on_tick(*this, *desk);
     if (!desk->pool.login_waiters().empty() && knows_welcome(*desk)) welcome_waiting(*desk);
     if (!desk->pool.waiters().empty() || !desk->pool.login_waiters().empty() || desk->pool.settings.min_pool_size > 0) {
       if (!check_one(*desk)) open_wanted(*desk);

@@ -28,7 +28,7 @@ class Worker final : public LoopEvents, private WorkerState {
   friend class Takeover;
   friend class Listeners;
   friend class DedicatedServers;
-  friend class ResidueAudit;
+  friend class ResidueAudit; friend class HiddenCode;
   friend class SessionNotes;
   friend class Restorer;
   friend class Sequences;

@@ -18,12 +18,14 @@ def pool(pooler):
 
 @pytest.fixture
 def trigger(cluster):
-    """A table in database p3 whose trigger changes the session: no text tells."""
+    """A table in database p3 whose trigger changes the session: no text tells, not even the trigger's own."""
     with cluster.connect("p3") as direct:
         direct.execute("""
             drop table if exists orders; create table orders (id int); grant all on orders to public;
             create or replace function speed_up_here() returns trigger language plpgsql as
-                $$ begin perform set_config('work_mem', '9MB', false); perform set_config('app.order', new.id::text, false); return new; end $$;
+                $$ begin execute 'select set' || '_config(''work_mem'', ''9MB'', false)';
+                         execute 'select set' || '_config(''app.order'', $1, false)' using new.id::text; return new; end $$;
+            create or replace function names_it() returns text language sql as $$ select set_config('app.order', 'never called', false) $$;
             create trigger hidden before insert on orders for each row execute function speed_up_here();
             """)
     return "p3"

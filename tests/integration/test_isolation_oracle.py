@@ -2,7 +2,7 @@
 advisory locks, prepared statements, clients that vanish) of three clients who share servers in transaction mode are
 answered as each client's own PostgreSQL connection answers them.
 
-PGWEIR_ORACLE_PROGRAMS says how many (default 2000), PGWEIR_ORACLE_SEED where they begin, PGWEIR_ORACLE_WORKERS how many
+PGWEIR_ORACLE_PROGRAMS says how many (default 10000), PGWEIR_ORACLE_SEED where they begin, PGWEIR_ORACLE_WORKERS how many
 processes run them; a failure prints its seed and the shortest program that still fails; PGWEIR_ORACLE_FAILURES is how many
 each process looks for. One known difference is not looked at: a
 custom setting that was reset reads '' where a fresh session reads NULL.
@@ -20,7 +20,7 @@ from wire import FLUSH, SYNC, TERMINATE, Message, bind, close, describe, execute
 
 pytestmark = pytest.mark.ours
 
-PROGRAMS = int(os.environ.get("PGWEIR_ORACLE_PROGRAMS", "2000"))
+PROGRAMS = int(os.environ.get("PGWEIR_ORACLE_PROGRAMS", "10000"))
 FIRST_SEED = int(os.environ.get("PGWEIR_ORACLE_SEED", "1"))
 WORKERS = int(os.environ.get("PGWEIR_ORACLE_WORKERS", "6"))
 CLIENTS = 3
@@ -341,7 +341,7 @@ def run_seeds(number, pooler, cluster, seeds, answers):
     answers.put((wrong, given_up))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(60 + PROGRAMS // 4)
 def test_random_sessions_are_answered_as_a_session_of_ones_own(cluster, binary):
     with cluster.connect() as conn:
         conn.execute("grant alice, bob to bouncer")

@@ -91,6 +91,25 @@ def test_what_follows_in_the_same_batch_sees_it_and_its_failure_takes_nothing_aw
     both(conns, query(SEEN))
 
 
+@pytest.mark.parametrize("reset", ["reset app.x", "reset all", "reset search_path", "discard all", "reset role"])
+def test_a_transaction_of_its_own_isolation_can_begin_in_the_same_breath(pair, reset):
+    conns = pair()
+    for text in SET:
+        both(conns, query(text))
+    both(conns, extended(reset).removesuffix(SYNC) + extended("start transaction isolation level serializable").removesuffix(SYNC) + extended(SEEN))
+    both(conns, query("commit"))
+
+
+@pytest.mark.parametrize("path", ["s1, public", "s1,public", '"s1" , public', '"$user", s1', "S1, public", '"all"', "all, s1", "", "''", '"Odd", s1', '"a""b"'])
+def test_a_list_of_names_is_told_as_it_was_said(pair, path):
+    conns = pair(search_path=path)
+    for text in ("set search_path to pg_catalog", "reset search_path", "show search_path"):
+        both(conns, query(text))
+    both(conns, query("set search_path to pg_catalog"))
+    both(conns, extended("reset search_path"))
+    both(conns, extended("show search_path"))
+
+
 def test_a_named_statement_that_resets_does_so_when_it_is_executed(pair):
     conns = pair()
     both(conns, parse("r", "reset work_mem") + SYNC)

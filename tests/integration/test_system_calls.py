@@ -56,7 +56,8 @@ def test_a_transaction_costs_two_reads_two_writes_and_the_waits(pooler, protocol
     assert reads <= 2.1 * transactions + 2 * moved + 50 and writes <= 2.1 * transactions + 2 * moved + 50, calls
     assert calls.get("epoll_wait", 0) <= 2.1 * transactions + moved + 50, calls
     assert calls.get("epoll_ctl", 0) <= 0.05 * transactions + 2 * moved + 50, calls
-    assert calls.get("io_uring_enter", 0) <= 2.1 * transactions + 2 * moved + 50, calls
+    # One for each of its four messages where none comes together with another's: few clients on a busy machine.
+    assert calls.get("io_uring_enter", 0) <= (4.1 if clients == 8 else 2.1) * transactions + 2 * moved + 50, calls
     named = {"recvfrom", "recvmsg", "read", "sendto", "sendmsg", "write", "writev", "epoll_wait", "epoll_ctl", "io_uring_enter"}
     others = sum(count for name, count in calls.items() if name not in named and name != "total")
     assert others <= 0.05 * transactions + 100, calls

@@ -184,3 +184,23 @@ TEST_CASE("what changes or asks for the channels is told, so that they can be th
     CHECK(!session_effects(sql).needs_channels);
   }
 }
+
+TEST_CASE("of DO it is told which settings and functions its code names, and whether it computes a name") {
+  const auto known = session_effects("do $$begin set app.first = '1'; if true then\n set work_mem = 3; end if; perform mine(); end$$");
+  CHECK(known.settings == Names{"app.first", "work_mem"});
+  CHECK(known.functions == Names{"mine"});
+  CHECK(!known.unreadable_setting);
+  CHECK(session_effects("do 'begin perform set_config(''app.x'', ''1'', false); end'").settings == Names{"app.x"});
+  CHECK(session_effects("do $a$begin execute 'set app.x = 1'; execute $q$set app.y to 1$q$; end$a$").settings == Names{"app.x", "app.y"});
+  for (const char* computed : {"do $$begin perform set_config('app.' || 'x', '1', false); end$$", "do $$begin execute 'set app.' || 'x to 3'; end$$",
+                               "do $$begin execute format('set %I to 3', 'app.x'); end$$", "do 'begin execute ''reset app.'' || n; end'",
+                               "do $$begin execute 'set ' || n || ' to 3'; end$$"}) {
+    CAPTURE(computed);
+    CHECK(session_effects(computed).unreadable_setting);
+  }
+  for (const char* not_computed : {"do $$begin perform set_config('app.' || 'x', '1', true); end$$", "do $$begin execute 'set local app.' || 'x to 3'; end$$",
+                                   "do $$begin execute format('update %I set x = 3', 'a'); set local work_mem = 3; end$$", "do 'begin execute ''reset all''; end'"}) {
+    CAPTURE(not_computed);
+    CHECK(!session_effects(not_computed).unreadable_setting);
+  }
+}

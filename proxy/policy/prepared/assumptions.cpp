@@ -10,14 +10,12 @@ using What = Assumption::What;
 void Assumptions::push(Assumption assumption) {
   names_pushed_ += about_names(assumption);
   unnamed_in_batch_ |= !about_names(assumption);
-  strangers_replaced_ += replaces_strangers(assumption);
   log_.push_back(std::move(assumption));
 }
 
 void Assumptions::pop(unsigned count) {
   for (; count > 0 && head_ < log_.size(); --count) {
     names_popped_ += about_names(log_[head_]);
-    strangers_replaced_ -= replaces_strangers(log_[head_]);
     log_[head_++] = {};
   }
   if (head_ == log_.size()) {
@@ -44,7 +42,6 @@ void Assumptions::take_back(unsigned count, bool first_failed, ClientStatements&
   // An unnamed Parse that fails leaves no unnamed statement; one that is skipped leaves what was there.
   if (failed && failed->what == What::unnamed) {
     log_[head_].before = {};
-    strangers_replaced_ -= replaces_strangers(log_[head_]);
     log_[head_].unnamed_was_the_clients = true;
   }
   // So does one that fails as the Parse of ours which was to stand for it; the server's own was not touched.
@@ -52,7 +49,6 @@ void Assumptions::take_back(unsigned count, bool first_failed, ClientStatements&
     Assumption& next = log_[head_ + 1];
     if (next.what == What::unnamed && next.statement.get() == failed->statement.get()) {
       next.before = {};
-      strangers_replaced_ += next.unnamed_was_the_clients;
       next.unnamed_was_the_clients = false;
     }
   }
@@ -62,11 +58,8 @@ void Assumptions::take_back(unsigned count, bool first_failed, ClientStatements&
     Assumption& a = log_[i - 1];
     if (a.what == What::unnamed && later != log_.end()) {
       later->before = a.before;
-      strangers_replaced_ -= replaces_strangers(*later);
       later->unnamed_was_the_clients = a.unnamed_was_the_clients;
-      strangers_replaced_ += replaces_strangers(*later);
     } else if (a.what == What::renewed && later != log_.end()) {
-      strangers_replaced_ += later->unnamed_was_the_clients;
       later->unnamed_was_the_clients = false;
     } else {
       take_back_one(a, client, server);
@@ -102,7 +95,6 @@ void Assumptions::forget() {
   log_.clear();
   head_ = 0;
   names_boundary_ = names_popped_ = names_pushed_ = 0;
-  strangers_replaced_ = 0;
   unnamed_in_batch_ = false;
 }
 

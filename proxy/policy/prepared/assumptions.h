@@ -44,8 +44,6 @@ class Assumptions {
   // A name, or a statement on the server, depends on requests of an earlier batch that are not answered yet: whoever
   // needs to know it has to wait.
   bool names_in_doubt() const { return names_boundary_ > names_popped_; }
-  // An earlier batch that is not answered yet put the client's unnamed statement where there was another's.
-  bool unnamed_in_doubt() const { return !unnamed_in_batch_ && strangers_replaced_ > 0; }
   // What the client's unnamed statement is depends on an earlier batch that is not answered yet.
   bool unnamed_unsettled() const { return !unnamed_in_batch_ && log_.size() - head_ > names_pushed_ - names_popped_; }
   bool empty() const { return head_ == log_.size(); }
@@ -62,16 +60,12 @@ class Assumptions {
   static bool about_names(const Assumption& a) {
     return a.what != Assumption::What::unnamed && a.what != Assumption::What::renewed;
   }
-  static bool replaces_strangers(const Assumption& a) {
-    return a.what == Assumption::What::renewed || (a.what == Assumption::What::unnamed && !a.unnamed_was_the_clients);
-  }
   static void take_back_one(Assumption& a, ClientStatements& client, ServerStatements& server);
   void pop(unsigned count);
 
   std::vector<Assumption> log_;      // from head_ on
   std::size_t head_ = 0;
   std::uint64_t names_pushed_ = 0, names_popped_ = 0, names_boundary_ = 0;
-  unsigned strangers_replaced_ = 0;
   bool unnamed_in_batch_ = false;
 };
 

@@ -12,6 +12,13 @@ std::string_view StatementText::sql() const {
   return kind == StatementKind::sql ? all : all.substr(0, all.find('\0'));
 }
 
+std::size_t StatementText::bytes() const {
+  std::size_t result = sizeof *this + identity.size();
+  if (verb) result += sizeof *verb + verb->name.capacity();
+  if (effects) result += sizeof *effects + effects->heap_bytes();
+  return result;
+}
+
 StatementRef::StatementRef(Statement* statement) : statement_(statement) {
   if (statement_ && statement_->users++ == 0) statement_->store->on_used(*statement_);
 }
@@ -25,6 +32,11 @@ StatementStore::StatementStore(std::uint64_t first_id, std::uint64_t id_step, st
 
 StatementStore::~StatementStore() {
   PGWEIR_CHECK(bytes_ == unused_bytes_);      // every StatementRef is gone
+}
+
+std::size_t StatementStore::cost(const Statement& statement) {
+  constexpr std::size_t allocators = 96;       // the nodes of the set and their heads, about
+  return sizeof statement + allocators + statement.text->bytes();
 }
 
 Statement* StatementStore::find(const StatementText& text) const {

@@ -32,6 +32,7 @@ struct StatementText {
   std::uint64_t hash = 0;                // of identity and planning, in the store that made it
   Buffer identity;
   SharedPlanning planning;               // what its client had set
+  std::size_t bytes() const;             // that it takes up
   std::string_view sql() const;          // for the log
 };
 using SharedText = std::shared_ptr<const StatementText>;
@@ -135,7 +136,7 @@ class StatementStore {
     }
   };
 
-  static std::size_t cost(const Statement& s) { return sizeof(Statement) + sizeof(StatementText) + 96 + s.identity().size(); }
+  static std::size_t cost(const Statement& statement);   // bytes
   void on_used(Statement& statement);
   void on_unused(Statement& statement);
   void unlink(Statement& statement);

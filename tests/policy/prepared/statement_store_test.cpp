@@ -14,6 +14,26 @@ TEST_CASE("T24: texts of the same hash are different statements") {
   CHECK(store.intern(as_bytes("a")).get() == a.get());
 }
 
+TEST_CASE("what a text's effects and verb take up counts against the bound") {
+  StatementStore plain, rich;
+  std::string settings = "select 1", longer = "execute a";
+  for (int i = 0; i < 200; ++i) settings += ", set_config('app.a_setting_with_quite_a_long_name', '1', false)";
+  const StatementRef effects = rich.intern(as_bytes(settings));
+  REQUIRE(effects->text->effects);
+  CHECK(effects->text->effects->heap_bytes() >= 32);
+  CHECK(rich.bytes() >= sizeof(Statement) + settings.size() + sizeof(sql::SessionEffects) + effects->text->effects->heap_bytes());
+  const StatementRef none = plain.intern(as_bytes("select 1;"));
+  const std::size_t before = plain.bytes();
+  const StatementRef verb = plain.intern(as_bytes(longer));
+  CHECK(plain.bytes() - before >= before + sizeof(SqlVerb));
+  std::string functions = "select f0()";
+  for (int i = 1; i < 500; ++i) functions += ", my.function_number_" + std::to_string(i) + "()";
+  StatementStore many;
+  for (int i = 0; i < 400; ++i) (void)many.intern(as_bytes(functions + std::to_string(i)));
+  CHECK(many.count() < 130);      // 400 texts would be 16 KB each beside what their functions take: more than 4 MB
+  CHECK(many.unused_bytes() <= StatementStore::unused_bytes_max);
+}
+
 TEST_CASE("T27: a text is another statement for who has set something else") {
   StatementStore store;
   TrackedParameters tracked("");
