@@ -96,7 +96,9 @@ bool Restorer::follow(Worker& worker, ClientSession& client, const Piece& piece,
   // What is parsed from here on is parsed with other settings than anybody else's.
   server.steps.mark = worker.statements_.fresh_id();
   server.steps.since = nullptr;
-  if (due_.behind.empty() || server.talk.transaction() == TxStatus::failed) return true;
+  // In a failed transaction nothing is reset; but what is still to be answered may end it. In a batch ours is skipped with it.
+  const bool surely_fails = server.talk.transaction() == TxStatus::failed && of_query_ && server.talk.owed_count() == 1;
+  if (due_.behind.empty() || surely_fails) return true;
   // DISCARD ALL is done at once. What follows it may fail, and take back what stands beside it.
   const bool apart = due_.discards && !of_query_;
   std::vector<Order> orders;

@@ -100,6 +100,29 @@ def test_a_transaction_of_its_own_isolation_can_begin_in_the_same_breath(pair, r
     both(conns, query("commit"))
 
 
+@pytest.mark.parametrize("reset", ["reset app.x", "reset all", "reset search_path", "reset datestyle", "reset role"])
+@pytest.mark.parametrize("end", ["rollback", "rollback to s", "select 1"])
+@pytest.mark.parametrize("protocol", ["simple", "pipelined", "batch"])
+def test_a_reset_behind_what_ends_a_failed_transaction_is_exact(pair, protocol, end, reset):
+    conns = pair()
+    for text in (*SET, "begin", "savepoint s", "select 1/0"):
+        both(conns, query(text))
+    if protocol == "batch":
+        both(conns, extended(end).removesuffix(SYNC) + extended(reset))
+    else:
+        if protocol == "pipelined":
+            for conn in conns:
+                conn.send(query(end) + query(reset))
+            answers = [[essence(conn.until()) for _ in range(2)] for conn in conns]
+            assert answers[0] == answers[1]
+        else:
+            both(conns, query(end))
+            both(conns, query(reset))
+    both(conns, query(SEEN))
+    both(conns, query("rollback"))
+    both(conns, query(SEEN))
+
+
 @pytest.mark.parametrize("path", ["s1, public", "s1,public", '"s1" , public', '"$user", s1', "S1, public", '"all"', "all, s1", "", "''", '"Odd", s1', '"a""b"'])
 def test_a_list_of_names_is_told_as_it_was_said(pair, path):
     conns = pair(search_path=path)
