@@ -87,7 +87,7 @@ void Worker::on_marked_failed(ServerConnection& server, const ReportView& report
     return;
   }
   if (portal) {
-    renames_ = {{portal->text->id, portal->statement}, {portal->about->id, portal->name}, {0, portal->name}};
+    renames_ = {{portal->text->id, portal->statement}, {portal->about_id, portal->name}, {0, portal->name}};
     edits_ = portal->edits;
     return;
   }

@@ -103,8 +103,11 @@ bool Worker::resolve_verb(ClientSession& client, const policy::StatementRef& sta
     const auto* there = prepare(client, resolved.about, run);
     if (!there) return true;
     resolved.about = there->statement;
+    resolved.about_id = there->id;       // another worker may have had it prepared
+  } else {
+    resolved.about_id = resolved.about->id;
   }
-  const ServerName name(resolved.about->id);
+  const ServerName name(resolved.about_id);
   const std::string text =
       policy::renamed(sql, *verb, verb->verb == Verb::deallocate ? stand_in : name.view(), resolved.edits);
   Buffer identity(as_bytes(text).begin(), as_bytes(text).end());

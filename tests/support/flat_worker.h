@@ -129,6 +129,7 @@ class FlatWorker {
     config.globals.pool_mode = PoolMode::transaction;
     config.globals.max_client_conn = 1'000'000;
     config.globals.server_check_query = "";
+    config.globals.session_audit_interval = {};
     config.globals.log_connections = config.globals.log_disconnections = false;
     config.userlist["u1"] = "secret";
     for (unsigned i = 0; i < pools; ++i) {

@@ -23,6 +23,7 @@ Config SimHouse::plain_config() {
   config.globals.log_connections = config.globals.log_disconnections = false;
   config.globals.log_pooler_errors = false;
   config.globals.server_check_query = "";
+  config.globals.session_audit_interval = {};
   config.globals.scram_iterations = 64;
   config.databases["db"] = database_entry("db");
   for (const char* user : {"u1", "u2", "u3"}) config.userlist[user] = "secret";

@@ -18,6 +18,7 @@ struct VerbPortal {
   std::string statement;           // the client's name of what it was bound to
   Verb verb = Verb::other;
   std::string name;                // the client's name of what it is about
+  std::uint64_t about_id = 0;      // its name on the server is PGBOUNCER_<about_id>
   StatementRef about;              // EXECUTE, DEALLOCATE: what that means; PREPARE: what it makes
   bool taken = false;              // PREPARE of a name that the client has already
   StatementRef text;               // what was bound: the client's text with the server's name in it

@@ -74,7 +74,7 @@ class Planner {
       rest += ' ';
     if (!all_gone_ && server_.find(*made)) plan_.in_the_way.push_back(made);
     plan_.orders.push_back({Verb::prepare, false, verb.name, made});
-    name(verb, made);
+    name(verb, made, made->id);
     make(made);
     names_.push_back({std::string(ClientStatements::key_of(verb.name)), made});
   }
@@ -92,7 +92,8 @@ class Planner {
 
   // Calls a statement that exists, or is made to, by the server's name.
   void use(const SqlVerb& verb, StatementRef statement) {
-    if (!is_there(statement)) {
+    const std::optional<std::uint64_t> there = id_there(statement);
+    if (!there) {
       if (!same_planning(statement->text->planning, planning_)) {
         return use(verb, store_.intern(statement->identity(), statement->text->kind, planning_));
       }
@@ -105,12 +106,12 @@ class Planner {
         make(statement);
       }
     }
-    name(verb, statement);
+    name(verb, statement, there.value_or(statement->id));
   }
 
-  void name(const SqlVerb& verb, const StatementRef& statement) {
-    text_.replace(verb.name_at, verb.name_end, quoted_name(statement->id));
-    plan_.renames.push_back({statement->id, verb.name});
+  void name(const SqlVerb& verb, const StatementRef& statement, std::uint64_t id) {
+    text_.replace(verb.name_at, verb.name_end, quoted_name(id));
+    plan_.renames.push_back({id, verb.name});
     if (!among(used_, statement)) used_.push_back(statement);
   }
 
@@ -119,13 +120,14 @@ class Planner {
     ++plan_.made;
   }
 
-  bool is_there(const StatementRef& statement) {
-    if (among(made_, statement)) return true;
-    if (all_gone_) return false;
+  // What the server calls it: another name than ours where another worker has had it prepared.
+  std::optional<std::uint64_t> id_there(const StatementRef& statement) {
+    if (among(made_, statement)) return statement->id;
+    if (all_gone_) return std::nullopt;
     auto* there = server_.find(*statement);
-    if (!there || there->stale()) return false;
+    if (!there || there->stale()) return std::nullopt;
     server_.touch(*there);
-    return true;
+    return there->id;
   }
 
   StatementRef meaning_of(std::string_view name) const {
