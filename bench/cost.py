@@ -181,8 +181,9 @@ def ask_each(clients, requests):
 
 
 DISTINCT = {
-    "one shape": lambda i: f"select {i % 10} as a_column_of_a_certain_name from some_table where other_column = {i % 10}",
-    "all distinct": lambda i: f"select {i % 10} as a_column_of_a_certain_name from some_table where c{i} = {i % 10}",
+    "ten texts": lambda i: f"select {i % 10} as a_column_of_a_certain_name from some_table where other_column = {i % 10}",
+    "new values": lambda i: f"select {i % 10} as a_column_of_a_certain_name from some_table where other_column = {i}",
+    "new shapes": lambda i: f"select {i % 10} as a_column_of_a_certain_name from some_table where c{i} = {i % 10}",
 }
 
 

@@ -66,6 +66,23 @@ void digest_lookup_known_class(benchmark::State& state) {
   count_bytes(state, texts[0].size());
 }
 
+// Classes that are seen once, in a table that is full.
+void digest_lookup_new_class(benchmark::State& state) {
+  DigestTable table(5000, 40 << 20);
+  const auto origin = table.origin("db", "user");
+  std::vector<std::string> texts;
+  for (int i = 0; i < 100'000; ++i)
+    texts.push_back("select * from users where c" + std::to_string(1'000'000 + i) + " = 1");
+  Execution run;
+  run.server = microseconds(120);
+  std::size_t next = 0;
+  for (auto _ : state) {
+    table.add(table.find(texts[next], false, origin, WallTime{}), run);
+    next = next + 1 < texts.size() ? next + 1 : 0;
+  }
+  count_bytes(state, texts[0].size());
+}
+
 void digest_add(benchmark::State& state) {
   DigestTable table(1000, 8 << 20);
   const auto ref = table.find(statement, false, table.origin("db", "user"), WallTime{});
@@ -100,6 +117,7 @@ BENCHMARK(lexer_tokens);
 BENCHMARK(digest_of_a_statement);
 BENCHMARK(digest_lookup_known_text);
 BENCHMARK(digest_lookup_known_class);
+BENCHMARK(digest_lookup_new_class);
 BENCHMARK(digest_add);
 
 }  // namespace

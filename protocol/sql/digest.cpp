@@ -11,7 +11,7 @@ namespace {
 
 class Writer {
  public:
-  explicit Writer(std::string& text) : text_(text) { text_.clear(); }
+  Writer(std::string& text, std::vector<std::string_view>* values) : text_(text), values_(values) { text_.clear(); }
   void take(const Token& token);
   void cut_off();
   std::uint64_t finish();
@@ -38,7 +38,10 @@ class Writer {
   void take_name();
   bool stands_before_name(Keyword keyword) const;
 
+  void note_value(const Token& token) { if (values_) values_->push_back(token.text); }
+
   std::string& text_;
+  std::vector<std::string_view>* values_;
   std::array<Level, depth_max + 1>
       levels_;  // the last one serves all that is deeper, and never folds
   std::size_t depth_ = 0;
@@ -200,7 +203,8 @@ void Writer::string(const Token& token) {
     space(), put(token.text);
     return;
   }
-  if (!folding_) secret_ = hash(token.text, secret_ + 1);
+  if (folding_) note_value(token);
+  else secret_ = hash(token.text, secret_ + 1);
   put_placeholder();
 }
 
@@ -217,6 +221,7 @@ void Writer::number(const Token& token) {
     space(), put(token.text);
     return;
   }
+  note_value(token);
   if (last_.kind == TokenKind::operation) negative_at_ = minus_at_;
   space(), text_.push_back(after_sign_ ? signed_placeholder : placeholder);
 }
@@ -376,9 +381,9 @@ std::uint64_t Writer::finish() {
 
 }  // namespace
 
-std::uint64_t digest(std::string_view sql, std::string& text, bool cut) {
+std::uint64_t digest(std::string_view sql, std::string& text, bool cut, std::vector<std::string_view>* values) {
   Lexer lexer(sql);
-  Writer writer(text);
+  Writer writer(text, values);
   for (Token token = lexer.next(); token.kind != TokenKind::end; token = lexer.next()) {
     writer.take(token);
     if (token.cut && token.kind == TokenKind::unknown) break;

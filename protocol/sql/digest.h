@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pgweir::sql {
 
@@ -17,8 +18,8 @@ namespace pgweir::sql {
 // Where a literal is part of what the statement is (CREATE FUNCTION, ALTER ROLE ... PASSWORD,
 // NOTIFY), it counts for the digest; in the text it is a placeholder all the same, so that no
 // secret is shown. `cut`: the end of the statement is missing; an unfinished list member at the end
-// is left out.
-std::uint64_t digest(std::string_view sql, std::string& text, bool cut = false);
+// is left out. `values`: where the numbers and strings that have become placeholders stand in `sql`.
+std::uint64_t digest(std::string_view sql, std::string& text, bool cut = false, std::vector<std::string_view>* values = nullptr);
 
 // The normalized text for people: placeholders are $1, $2, ...
 std::string readable(std::string_view normalized);

@@ -78,9 +78,8 @@ std::vector<WindowShare> DigestTable::windows(std::uint64_t id, Origin origin) c
       if (entry.id == id && entry.origin == origin) result.push_back(entry.share);
     }
   }
-  const auto [first, last] = by_key_.equal_range(key_of(id, origin));
-  for (auto at = first; at != last; ++at) {
-    const Slot& slot = slots_[at->second];
+  for (auto at = by_key_.first(key_of(id, origin)); at != SlotIndex::none; at = by_key_.next(at)) {
+    const Slot& slot = slots_[at];
     if (slot.id != id || slot.origin != origin) continue;
     if (const WindowShare share = share_of(slot); share.calls > 0) result.push_back(share);
   }

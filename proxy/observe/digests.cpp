@@ -12,7 +12,9 @@ constexpr std::size_t cache_lines = 1024;           // a power of two
 constexpr std::size_t cached_statement_max = 2048;  // bytes; longer ones are read each time
 constexpr std::uint8_t uses_max = 63;
 constexpr std::size_t sample_bytes_max = 1024;  // of a statement, and of its values
-// Beside a slot: its key in two tables, the counts of a shared text.
+constexpr std::size_t newcomers_per_resident = 16;
+constexpr double quick_ms = 10;
+// Beside a slot: its key in the index, the counts of a shared text.
 constexpr std::size_t entry_overhead = 80;
 
 }  // namespace
@@ -68,15 +70,17 @@ DigestTable::Origin DigestTable::origin(const std::string& database, const std::
 
 DigestTable::Ref DigestTable::find(std::string_view statement, bool cut, Origin origin,
                                    WallTime now) {
-  if (statement.size() > cached_max_ || cut) return find_class(statement, cut, origin, now);
-  const std::uint64_t hash = sql::hash(statement, origin);
+  bool made = false;
+  if (statement.size() > cached_max_ || cut) return find_class(statement, cut, origin, now, made);
+  const std::uint64_t hash = sql::skeleton(statement, origin);
   Cached& line = cache_[hash & (cache_lines - 1)];
-  if (line.hash == hash && line.origin == origin && line.statement == statement && live(line.ref))
-    return line.ref;
-  const Ref ref = find_class(statement, cut, origin, now);
-  cache_bytes_ -= line.statement.capacity();
-  line.statement.assign(statement);
-  cache_bytes_ += line.statement.capacity();
+  if (line.hash == hash && line.origin == origin && live(line.ref) && line.pattern.fits(statement)) return line.ref;
+  const Ref ref = find_class(statement, cut, origin, now, made);
+  // Most classes that are new are seen once only, where programs make them up: the cache is for those that come back.
+  if (made) return ref;
+  cache_bytes_ -= line.pattern.bytes();
+  line.pattern.assign(statement, values_);
+  cache_bytes_ += line.pattern.bytes();
   line.hash = hash, line.origin = origin, line.ref = ref;
   return ref;
 }
@@ -86,15 +90,15 @@ std::uint64_t DigestTable::key_of(std::uint64_t id, Origin origin) const {
 }
 
 DigestTable::Ref DigestTable::find_class(std::string_view statement, bool cut, Origin origin,
-                                         WallTime now) {
-  const std::uint64_t id = sql::digest(statement, scratch_, cut);
+                                         WallTime now, bool& made) {
+  values_.clear();
+  const std::uint64_t id = sql::digest(statement, scratch_, cut, &values_);
   const std::uint64_t key = key_of(id, origin);
-  const auto [first, last] = by_key_.equal_range(key);
-  for (auto at = first; at != last; ++at) {
-    const Slot& slot = slots_[at->second];
-    if (slot.id == id && slot.origin == origin && *slot.text == scratch_)
-      return {at->second, slot.generation};
+  for (auto at = by_key_.first(key); at != SlotIndex::none; at = by_key_.next(at)) {
+    const Slot& slot = slots_[at];
+    if (slot.id == id && slot.origin == origin && *slot.text == scratch_) return {at, slot.generation};
   }
+  made = true;
   return make(key, id, origin, now);
 }
 
@@ -119,15 +123,10 @@ DigestTable::Ref DigestTable::make(std::uint64_t key, std::uint64_t id, Origin o
   slot.stats.first_seen = slot.stats.last_seen = now;
   slot.window = window_number_;
   slot.uses = 1;
-  if (spare_key_) {
-    spare_key_.key() = key, spare_key_.mapped() = number;
-    by_key_.insert(std::move(spare_key_));
-  } else {
-    by_key_.emplace(key, number);
-  }
+  by_key_.add(key, number);
   ++used_;
   recount(slot);
-  return {number, slot.generation};
+  return newcomers_[next_newcomer_++ % newcomers_max] = {number, slot.generation};
 }
 
 void DigestTable::recount(Slot& slot) {
@@ -137,7 +136,17 @@ void DigestTable::recount(Slot& slot) {
   slot.bytes = bytes;
 }
 
+// Not those that took their time, and now and then a newcomer stays: what is used every thousandth time is found by the clock.
+bool DigestTable::makes_room_first(Ref newcomer) const {
+  if (!live(newcomer) || next_newcomer_ % newcomers_per_resident == 0) return false;
+  const DigestStats& stats = slots_[newcomer.slot].stats;
+  return stats.calls <= 1 && stats.total.max_ms() < quick_ms;
+}
+
 void DigestTable::evict_one(bool keep_memory) {
+  ++evicted_;
+  const Ref oldest = newcomers_[next_newcomer_ % newcomers_max];
+  if (makes_room_first(oldest)) return release(oldest.slot, keep_memory);
   for (;; hand_ = (hand_ + 1) % slots_.size()) {
     Slot& slot = slots_[hand_];
     if (!slot.used) continue;
@@ -145,17 +154,13 @@ void DigestTable::evict_one(bool keep_memory) {
     if (slot.uses == 0) break;
   }
   release(static_cast<std::uint32_t>(hand_), keep_memory);
-  ++evicted_;
 }
 
 // `keep_memory`: the next one is about to take its place.
 void DigestTable::release(std::uint32_t number, bool keep_memory) {
   Slot& slot = slots_[number];
   keep(slot);
-  const auto [first, last] = by_key_.equal_range(key_of(slot.id, slot.origin));
-  const auto key = std::find_if(first, last, [&](const auto& entry) { return entry.second == number; });
-  if (keep_memory) spare_key_ = by_key_.extract(key);
-  else by_key_.erase(key);
+  by_key_.remove(number);
   bytes_ -= slot.bytes;
   --used_;
   ++slot.generation;

@@ -1,7 +1,7 @@
 // What each class of statements has cost: calls, errors, rows and, for each part of its time, a
 // Spread.
 //
-//   the text of a statement --cache--> slot           nothing is read when the text is known
+//   the text of a statement --cache--> slot           nothing is read when one is known that differs in values only
 //                           --digest--> key --> slot   and nothing allocated when the class is
 #pragma once
 
@@ -13,10 +13,11 @@
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <unordered_map>
 #include <vector>
 
+#include "protocol/sql/pattern.h"
 #include "proxy/core/time.h"
+#include "proxy/observe/slot_index.h"
 #include "proxy/observe/spread.h"
 
 namespace pgweir {
@@ -97,7 +98,7 @@ struct DigestCounters {
 
 // Owned by a worker, used on its thread. Holds so many entries, and so many bytes, and no more:
 // what is used least makes room (a clock with a count of uses, so that no step looks at all
-// entries).
+// entries), before that what has come lately and was seen once.
 class DigestTable {
  public:
   DigestTable(std::size_t entries_max, std::size_t bytes_max);
@@ -168,7 +169,7 @@ class DigestTable {
     DigestStats stats;
   };
   struct Cached {
-    std::string statement;
+    sql::Pattern pattern;
     std::uint64_t hash = 0;  // 0: nothing is cached here
     Origin origin = 0;
     Ref ref;
@@ -192,25 +193,31 @@ class DigestTable {
   bool live(Ref ref) const {
     return ref.slot < slots_.size() && slots_[ref.slot].generation == ref.generation && slots_[ref.slot].used;
   }
-  Ref find_class(std::string_view statement, bool cut, Origin origin, WallTime now);
+  // `made`: it was not there.
+  Ref find_class(std::string_view statement, bool cut, Origin origin, WallTime now, bool& made);
   Ref make(std::uint64_t key, std::uint64_t id, Origin origin, WallTime now);
   void evict_one(bool keep_memory);
+  bool makes_room_first(Ref newcomer) const;
   void release(std::uint32_t slot, bool keep_memory);
   void recount(Slot& slot);
   void take_sample(DigestSample& sample, const Execution& run);
   DigestRow row_of(const Slot& slot) const;
   std::uint64_t key_of(std::uint64_t id, Origin origin) const;
 
-  using Keys = std::unordered_multimap<std::uint64_t, std::uint32_t>;
   std::size_t entries_max_, bytes_max_, cached_max_;
   std::deque<Slot> slots_;  // that grows without moving them
   std::vector<std::uint32_t> free_;
-  Keys by_key_;
-  Keys::node_type spare_key_;  // of the one that has made room last
+  SlotIndex by_key_;
+  // The last ones that were made, in a ring. In a flood of classes that are seen once they make room for each other, which
+  // leaves the others in peace and the processor's caches, too.
+  static constexpr std::size_t newcomers_max = 256;
+  std::array<Ref, newcomers_max> newcomers_;
+  std::size_t next_newcomer_ = 0;
   std::vector<Cached> cache_;
   std::map<std::tuple<std::string, std::string, std::string>, Origin> origins_;
   std::vector<const std::tuple<std::string, std::string, std::string>*> origin_names_;
   std::string scratch_;  // the normalized text under way
+  std::vector<std::string_view> values_;  // of the statement under way
   std::size_t used_ = 0, bytes_ = 0, cache_bytes_ = 0, hand_ = 0;
   std::uint64_t evicted_ = 0;
   std::deque<Window> windows_;  // the oldest in front, the running one at the end; empty: there is no history

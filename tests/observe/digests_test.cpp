@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "proxy/observe/waits.h"
@@ -95,6 +96,39 @@ TEST_CASE("a full table evicts what is used least, counts it, and keeps what is 
     if (*row.text == "select busy") busy = row.stats.calls;
   }
   CHECK(busy == 10'000);
+}
+
+TEST_CASE("a flood of classes that are seen once leaves alone what was there before, and what took its time") {
+  DigestTable table(1000, 8 << 20);
+  const auto origin = table.origin("db", "anna");
+  const auto classes = [&](const std::string& name) {
+    const auto rows = table.copy();
+    return std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return row.text->starts_with("select " + name); });
+  };
+  for (int i = 0; i < 500; ++i)
+    for (int call = 0; call < 8; ++call) table.add(table.find("select old" + std::to_string(i), false, origin, {}), run(1));
+  for (int i = 0; i < 4000; ++i) table.add(table.find("select once" + std::to_string(i), false, origin, {}), run(1));
+  for (int i = 0; i < 100; ++i) table.add(table.find("select slow" + std::to_string(i), false, origin, {}), run(100));
+  for (int i = 0; i < 600; ++i) table.add(table.find("select later" + std::to_string(i), false, origin, {}), run(1));
+  CHECK(table.counters().entries == 1000);
+  CHECK(classes("old") > 400);
+  CHECK(classes("slow") == 100);
+}
+
+TEST_CASE("values that differ are one class, known text or not, and another word is another class") {
+  DigestTable table(1000, 8 << 20);
+  const auto origin = table.origin("db", "anna"), other_origin = table.origin("db", "bert");
+  for (int i = 0; i < 20; ++i) {
+    const std::string number = std::to_string(i);
+    table.add(table.find("select a from t where b = " + number + " and c = 'x" + number + "'", false, origin, {}), run(1));
+    table.add(table.find("select a from t where b = 1 and c = 'x'", false, i % 2 ? origin : other_origin, {}), run(1));
+    table.add(table.find("select a from u where b = " + number + " and c = 'x'", false, origin, {}), run(1));
+  }
+  const auto rows = table.copy();
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[0].stats.calls == 30);
+  CHECK(rows[1].stats.calls == 10);
+  CHECK(rows[2].stats.calls == 20);
 }
 
 TEST_CASE("a table stays below its bytes") {
