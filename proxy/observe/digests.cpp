@@ -8,7 +8,7 @@
 namespace pgweir {
 namespace {
 
-constexpr std::size_t cache_lines = 1024;           // a power of two
+constexpr std::size_t cache_lines = 1024, known_lines = 512;  // powers of two
 constexpr std::size_t cached_statement_max = 2048;  // bytes; longer ones are read each time
 constexpr std::uint8_t uses_max = 63;
 constexpr std::size_t sample_bytes_max = 1024;  // of a statement, and of its values
@@ -50,7 +50,7 @@ std::size_t DigestStats::bytes() const {
   return sum;
 }
 
-DigestTable::DigestTable(std::size_t entries_max, std::size_t bytes_max) : cache_(cache_lines) { resize(entries_max, bytes_max); }
+DigestTable::DigestTable(std::size_t entries_max, std::size_t bytes_max) : cache_(cache_lines), known_(known_lines) { resize(entries_max, bytes_max); }
 
 DigestTable::~DigestTable() = default;
 
@@ -70,12 +70,28 @@ DigestTable::Origin DigestTable::origin(const std::string& database, const std::
 
 DigestTable::Ref DigestTable::find(std::string_view statement, bool cut, Origin origin,
                                    WallTime now) {
-  bool made = false;
-  if (statement.size() > cached_max_ || cut) return find_class(statement, cut, origin, now, made);
+  if (statement.size() > cached_max_ || cut) {
+    bool made = false;
+    return find_class(statement, cut, origin, now, made);
+  }
+  // Most come again as they were: that is the quickest to tell.
+  const std::uint64_t hash = sql::hash(statement, origin);
+  Known& line = known_[hash & (known_lines - 1)];
+  if (line.hash == hash && line.origin == origin && line.statement == statement && live(line.ref)) return line.ref;
+  const Ref ref = find_alike(statement, origin, now);
+  cache_bytes_ -= line.statement.capacity();
+  line.statement.assign(statement);
+  cache_bytes_ += line.statement.capacity();
+  line.hash = hash, line.origin = origin, line.ref = ref;
+  return ref;
+}
+
+DigestTable::Ref DigestTable::find_alike(std::string_view statement, Origin origin, WallTime now) {
   const std::uint64_t hash = sql::skeleton(statement, origin);
   Cached& line = cache_[hash & (cache_lines - 1)];
   if (line.hash == hash && line.origin == origin && live(line.ref) && line.pattern.fits(statement)) return line.ref;
-  const Ref ref = find_class(statement, cut, origin, now, made);
+  bool made = false;
+  const Ref ref = find_class(statement, false, origin, now, made);
   // Most classes that are new are seen once only, where programs make them up: the cache is for those that come back.
   if (made) return ref;
   cache_bytes_ -= line.pattern.bytes();
@@ -236,7 +252,7 @@ void DigestTable::resize(std::size_t entries_max, std::size_t bytes_max) {
   bytes_max_ = bytes_max;
   by_key_.reserve(std::min(entries_max_, bytes_max_ / sizeof(Slot)));
   // The cache takes a quarter at most.
-  cached_max_ = std::min(cached_statement_max, bytes_max / 4 / cache_lines);
+  cached_max_ = std::min(cached_statement_max, bytes_max / 4 / (cache_lines + known_lines));
   while (used_ > 0 && (used_ > entries_max_ || bytes_ + cache_bytes_ > bytes_max_)) evict_one(false);
 }
 

@@ -168,9 +168,15 @@ class DigestTable {
     std::unique_ptr<WindowShare> before;  // null: nothing
     DigestStats stats;
   };
-  struct Cached {
+  struct Known {             // a text as it was
+    std::string statement;
+    std::uint64_t hash = 0;  // 0: none
+    Origin origin = 0;
+    Ref ref;
+  };
+  struct Cached {            // texts that differ in values only
     sql::Pattern pattern;
-    std::uint64_t hash = 0;  // 0: nothing is cached here
+    std::uint64_t hash = 0;  // of its skeleton; 0: nothing is cached here
     Origin origin = 0;
     Ref ref;
   };
@@ -193,6 +199,8 @@ class DigestTable {
   bool live(Ref ref) const {
     return ref.slot < slots_.size() && slots_[ref.slot].generation == ref.generation && slots_[ref.slot].used;
   }
+  // Behind the texts that are known as they are.
+  Ref find_alike(std::string_view statement, Origin origin, WallTime now);
   // `made`: it was not there.
   Ref find_class(std::string_view statement, bool cut, Origin origin, WallTime now, bool& made);
   Ref make(std::uint64_t key, std::uint64_t id, Origin origin, WallTime now);
@@ -214,6 +222,7 @@ class DigestTable {
   std::array<Ref, newcomers_max> newcomers_;
   std::size_t next_newcomer_ = 0;
   std::vector<Cached> cache_;
+  std::vector<Known> known_;
   std::map<std::tuple<std::string, std::string, std::string>, Origin> origins_;
   std::vector<const std::tuple<std::string, std::string, std::string>*> origin_names_;
   std::string scratch_;  // the normalized text under way
