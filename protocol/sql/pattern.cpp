@@ -131,8 +131,7 @@ bool Pattern::fits(std::string_view sql) const {
     if (!at) return false;
     from = value.end;
   }
-  const std::size_t rest = text_.size() - from;
-  return static_cast<std::size_t>(end - at) == rest && std::memcmp(at, text_.data() + from, rest) == 0;
+  return std::string_view(at, static_cast<std::size_t>(end - at)) == std::string_view(text_).substr(from);
 }
 
 }  // namespace pgweir::sql
