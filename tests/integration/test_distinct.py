@@ -21,12 +21,16 @@ def resident(proxy):
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{proxy.process.pid}/status").read_text())[1]) * 1024
 
 
-def pour(proxy, numbers):
-    """In blocks, read as they come: a Query each."""
-    with proxy.wire(timeout=60) as client:
+def one_of_a_kind(i):
+    return query(f"select {i} as c{i}, 'some text' as a_{i % 97}")
+
+
+def pour(proxy, numbers, message=one_of_a_kind):
+    """In blocks, read as they come: a message with one ReadyForQuery for each number."""
+    with proxy.wire(timeout=120) as client:
         def send():
             for at in range(numbers.start, numbers.stop, BLOCK):
-                client.sock.sendall(b"".join(query(f"select {i} as c{i}, 'some text' as a_{i % 97}") for i in range(at, min(at + BLOCK, numbers.stop))))
+                client.sock.sendall(b"".join(message(i) for i in range(at, min(at + BLOCK, numbers.stop))))
         sender = threading.Thread(target=send)
         sender.start()
         for _ in numbers:

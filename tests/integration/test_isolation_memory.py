@@ -2,17 +2,15 @@
 
 PGWEIR_DISTINCT=1000000 for the long version."""
 import os
-import threading
 
 import pytest
-from test_distinct import resident
+from test_distinct import pour, resident
 from test_isolation import isolation
 from wire import SYNC, bind, execute, parse, query
 
 pytestmark = pytest.mark.ours
 
 COUNT = int(os.environ.get("PGWEIR_DISTINCT", 20_000))
-BLOCK = 200
 MAY_GROW = 2 * 1024 * 1024
 
 KINDS = {
@@ -28,26 +26,14 @@ KINDS = {
 }
 
 
-def pour(proxy, message, numbers):
-    with proxy.wire(timeout=120, application_name="pour") as client:
-        def send():
-            for at in range(numbers.start, numbers.stop, BLOCK):
-                client.sock.sendall(b"".join(message(i) for i in range(at, min(at + BLOCK, numbers.stop))))
-        sender = threading.Thread(target=send)
-        sender.start()
-        for _ in numbers:
-            client.until("Z")
-        sender.join()
-
-
 @pytest.mark.timeout(60 + COUNT // 50)
 @pytest.mark.parametrize("kind", KINDS)
 def test_classification_of_ever_new_statements_is_bounded(pooler, kind):
     p = pooler(pool_mode="transaction", default_pool_size=1, workers=1, log_min_duration_statement=-1, query_digests_max=100)
     count = COUNT if "prepared" in kind else COUNT // 4
-    pour(p, KINDS[kind], range(0, count))               # until all caches are full
+    pour(p, range(0, count), KINDS[kind])               # until all caches are full
     before = resident(p)
-    pour(p, KINDS[kind], range(count, count + count // 2))
+    pour(p, range(count, count + count // 2), KINDS[kind])
     grown = resident(p) - before
     assert grown < MAY_GROW, f"{grown / (count // 2):.0f} bytes a statement stay"
     assert len([row for row in p.command("show isolation") if row["queryid"]]) <= 1001
