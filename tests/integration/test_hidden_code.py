@@ -22,6 +22,9 @@ KINDS = {
     "trigger that calls who calls set_config": (
         "create function deep() returns void language sql as $$select set_config('app.left', 'deep', false)$$;" +
         FUNCTION.format(name="f", body="perform deep();") + TRIGGER.format(name="f"), "insert into orders values (1)"),
+    "functions of odd names": (
+        "create function \"de(ep*\"() returns void language sql as $$select set_config('app.left', 'deep', false)$$;" +
+        FUNCTION.format(name='"f["', body='perform "de(ep*"();') + TRIGGER.format(name='"f["'), "insert into orders values (1)"),
     "trigger that executes a string": (FUNCTION.format(name="f", body="execute 'set work_mem to ' || quote_literal('9MB');") + TRIGGER.format(name="f"), "insert into orders values (1)"),
     "trigger on commit": (FUNCTION.format(name="f", body=SETS) + "create constraint trigger hidden after insert on orders deferrable initially deferred for each row execute function f();", "insert into orders values (1)"),
     "view": ("create view seen as select set_config('app.left', 'view', false) as was; grant select on seen to public;", "select * from seen"),
