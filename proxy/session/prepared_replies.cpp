@@ -1,4 +1,5 @@
 // What a server's replies mean for prepared statements: which assumptions came true, and what is told in our own name.
+#include <algorithm>
 #include <charconv>
 
 #include "protocol/backend.h"
@@ -84,6 +85,11 @@ void Worker::on_marked_failed(ServerConnection& server, const ReportView& report
   if (of_query) {
     renames_ = server.sql.renames;
     edits_ = server.sql.edits;
+    // What it calls by two names is said by that of the PREPARE which has failed, the first that is not done.
+    const auto& orders = server.sql.orders;
+    if (report.sqlstate() == "42P05" && !orders.empty()) {
+      std::stable_partition(renames_.begin(), renames_.end(), [&](const policy::SqlRename& one) { return one.name == orders.front().name; });
+    }
     return;
   }
   if (portal) {
