@@ -105,6 +105,7 @@ ListenResult Runtime::open_sockets(int sockets_given, TakeoverReceiver* old) con
   settings.unix_socket_group = g.unix_socket_group;
   settings.so_reuseport = g.so_reuseport;
   settings.tcp_defer_accept = g.tcp_defer_accept;
+  settings.tcp_keepalive = g.tcp_keepalive;
   return open_listeners(settings);
 }
 

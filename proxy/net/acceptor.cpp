@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "proxy/core/log.h"
+#include "proxy/net/address.h"
 
 namespace pgweir {
 namespace {
@@ -23,7 +24,7 @@ bool concerns_one_client(int error) {
 }  // namespace
 
 Acceptor::Acceptor(SocketLoop& loop, int fd, bool tcp)
-    : loop_(loop), fd_(fd), tcp_(tcp), alive_(std::make_shared<Acceptor*>(this)) {
+    : loop_(loop), fd_(fd), tcp_(tcp), inherited_(tcp ? inherited_options(fd) : InheritedOptions{}), alive_(std::make_shared<Acceptor*>(this)) {
   begin();
 }
 
@@ -45,14 +46,16 @@ void Acceptor::begin_later() {
 void Acceptor::ready(std::uint32_t) {
   const std::weak_ptr<Acceptor*> alive = alive_;
   for (int count = 0; count < accepts_per_event; ++count) {
-    const int client = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    SocketAddress peer;
+    peer.length = sizeof peer.storage;
+    const int client = accept4(fd_, tcp_ ? peer.raw() : nullptr, tcp_ ? &peer.length : nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (client < 0) {
       if (errno == EAGAIN) return;
       if (concerns_one_client(errno)) continue;
       return rest(errno);
     }
-    loop_.events().on_accepted(std::make_unique<DetachedSocket>(Fd(client), tcp_, false));
-    loop_.events().on_turn_end();
+    if (tcp_) tune_tcp(client, loop_.options(), inherited_);
+    loop_.report_accepted(std::make_unique<DetachedSocket>(Fd(client), tcp_, true), tcp_ ? &peer : nullptr);
     if (alive.expired()) return;  // the client's turn removed this listener
   }
 }

@@ -26,6 +26,7 @@ class Acceptor final : public Watch {
   SocketLoop& loop_;
   int fd_;
   bool tcp_;
+  InheritedOptions inherited_;        // by the sockets that come from a TCP listener
   bool watching_ = false;
   TimePoint complained_;              // when the log last heard of a failure
   std::shared_ptr<Acceptor*> alive_;  // an alarm may ring after our end

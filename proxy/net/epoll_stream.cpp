@@ -15,7 +15,7 @@ EpollStream::~EpollStream() {
   ::close(fd_);  // epoll lets go of a closed socket by itself
 }
 
-SocketLoop& EpollStream::owner_loop() {
+SocketLoop& EpollStream::owner_loop() const {
   return loop_;
 }
 

@@ -30,7 +30,7 @@ class EpollStream final : public SocketStream {
 
  private:
   friend class EpollLoop;
-  SocketLoop& owner_loop() override;
+  SocketLoop& owner_loop() const override;
   void ask_for_writable() override;
 
   EpollLoop& loop_;

@@ -38,6 +38,7 @@ std::string open_tcp(const SocketAddress& address, const ListenSettings& setting
   if (settings.so_reuseport && !switch_on(fd.get(), SOL_SOCKET, SO_REUSEPORT)) {
     return failure(address, "setsockopt");
   }
+  tune_listening(fd.get(), settings.tcp_keepalive);
   if (bind(fd.get(), address.raw(), address.length) != 0) return failure(address, "bind");
   if (listen(fd.get(), settings.backlog) != 0) return failure(address, "listen");
   if (settings.tcp_defer_accept > 0) defer_accept(fd.get(), settings.tcp_defer_accept);

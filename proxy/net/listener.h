@@ -21,6 +21,7 @@ struct ListenSettings {
   std::string unix_socket_group;  // name or number; empty: not changed
   bool so_reuseport = false;
   int tcp_defer_accept = 1;  // seconds
+  bool tcp_keepalive = true;  // of the sockets that are accepted
 };
 
 // One listening socket. A socket file that we made goes with it. Open it after daemonize(): a

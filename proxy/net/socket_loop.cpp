@@ -31,6 +31,15 @@ void SocketLoop::stop() {
   mailbox_->ring();
 }
 
+void SocketLoop::report_accepted(std::unique_ptr<DetachedSocket> socket, const SocketAddress* peer) {
+  accepted_fd_ = socket->fd.get();
+  accepted_peer_ = peer;
+  events_->on_accepted(std::move(socket));
+  accepted_fd_ = -1;
+  accepted_peer_ = nullptr;
+  events_->on_turn_end();
+}
+
 int SocketLoop::take_fd(DetachedSocket& socket) const {
   PGWEIR_CHECK(socket.fd);
   if (socket.tcp && !socket.tuned) tune_tcp(socket.fd.get(), options_);

@@ -18,6 +18,7 @@
 namespace pgweir {
 
 class Acceptor;
+struct SocketAddress;
 
 // An fd of the loop that is no client or server stream: listeners, connects under way, the mailbox.
 class Watch {
@@ -74,6 +75,11 @@ class SocketLoop : public Loop {
   // Accepts from `fd`, which stays the caller's: remove it here before it is closed.
   void add_listener(int fd, bool tcp);
   void remove_listener(int fd);
+
+  // For acceptors: the turn in which the worker hears of a client. `peer`: where it comes from; null: not known.
+  void report_accepted(std::unique_ptr<DetachedSocket> socket, const SocketAddress* peer);
+  // What the kernel has said when it gave the socket, in that turn; null: it is to be asked.
+  const SocketAddress* accepted_from(int fd) const { return fd == accepted_fd_ ? accepted_peer_ : nullptr; }
 
   // For other threads and for what outlives the loop.
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
@@ -135,6 +141,9 @@ class SocketLoop : public Loop {
   void tick_if_due();
 
   void decrypt(SocketStream& stream, Bytes bytes);
+
+  int accepted_fd_ = -1;
+  const SocketAddress* accepted_peer_ = nullptr;
 
   TlsContexts tls_contexts_;
   TlsScratch tls_scratch_;  // empty until a stream speaks TLS

@@ -31,7 +31,8 @@ Endpoint SocketStream::local() const {
   return local_endpoint(fd_);
 }
 Endpoint SocketStream::remote() const {
-  return remote_endpoint(fd_);
+  const SocketAddress* known = owner_loop().accepted_from(fd_);
+  return known ? endpoint_of(*known) : remote_endpoint(fd_);
 }
 
 void SocketStream::end_tls() {

@@ -28,7 +28,7 @@ class SocketStream : public Stream {
  protected:
   friend class SocketLoop;
   SocketStream(int fd, Token token) : token_(token), fd_(fd) {}
-  virtual SocketLoop& owner_loop() = 0;
+  virtual SocketLoop& owner_loop() const = 0;
   virtual void ask_for_writable() = 0;
   // Before the descriptor is closed.
   void end_tls();

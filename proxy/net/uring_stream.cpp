@@ -17,7 +17,7 @@ UringStream::~UringStream() {
   loop_.forget_stream(*this);
 }
 
-SocketLoop& UringStream::owner_loop() {
+SocketLoop& UringStream::owner_loop() const {
   return loop_;
 }
 

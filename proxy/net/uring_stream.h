@@ -33,7 +33,7 @@ class UringStream final : public SocketStream {
     int end_error = 0;     // with ended_: what on_closed will say after the last byte
   };
 
-  SocketLoop& owner_loop() override;
+  SocketLoop& owner_loop() const override;
   void ask_for_writable() override;
   // Sends what is left of a queued send. False: something is still left, or the socket has failed.
   bool flush_unsent();

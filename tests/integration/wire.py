@@ -310,7 +310,7 @@ def send_cancel(address, key, timeout=10.0):
         conn.closed()
 
 
-def eventually(condition, seconds=5.0, pause=0.02):
+def eventually(condition, seconds=15.0, pause=0.02):
     """Waits until the condition holds and returns its value; the last value is in the failure."""
     deadline = time.monotonic() + seconds
     while True:

@@ -1,6 +1,8 @@
 #include "proxy/net/listener.h"
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -15,6 +17,12 @@ using namespace pgweir;
 using namespace pgweir::test;
 
 namespace {
+
+bool is_on(int fd, int level, int name) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return getsockopt(fd, level, name, &value, &size) == 0 && value != 0;
+}
 
 ListenSettings local_only() {
   ListenSettings settings;
@@ -43,6 +51,73 @@ SocketAddress address_of(const Listener& listener) {
 int complaints = 0;
 
 }  // namespace
+
+TEST_CASE_TEMPLATE("an accepted socket has the options, whether its listener has passed them on or not", On, OnEpoll, OnUring) {
+  for (const bool passed_on : {true, false}) {
+    for (const bool keepalive : {true, false}) {
+      ListenSettings settings = local_only();
+      settings.tcp_keepalive = passed_on == keepalive;
+      const ListenResult open = open_listeners(settings);
+      REQUIRE(open.listeners.size() == 1);
+      const int off = 0;
+      if (!passed_on) setsockopt(open.listeners[0].fd(), IPPROTO_TCP, TCP_NODELAY, &off, sizeof off);
+      LoopFixture f(On::kind());
+      SocketOptions options;
+      options.tcp_keepalive = keepalive;
+      f.loop.set_options(options);
+      f.loop.add_listener(open.listeners[0].fd(), true);
+      const Fd peer = connect_to(address_of(open.listeners[0]));
+      REQUIRE(f.until([&] { return f.seen.accepted.size() == 1; }));
+      const int fd = static_cast<DetachedSocket&>(*f.seen.accepted[0]).fd.get();
+      CHECK(is_on(fd, IPPROTO_TCP, TCP_NODELAY));
+      CHECK(is_on(fd, SOL_SOCKET, SO_KEEPALIVE) == keepalive);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("what comes of a listener of a SO_REUSEPORT group hears everybody, and has the options whatever it has had", On, OnEpoll, OnUring) {
+  ListenSettings settings = local_only();
+  settings.so_reuseport = true;
+  const ListenResult open = open_listeners(settings);
+  REQUIRE(open.listeners.size() == 1);
+  // Loopback's packets pass. It stands for a listener of another process, which has closed.
+  const int ttl = 64, off = 0;
+  REQUIRE(setsockopt(open.listeners[0].fd(), IPPROTO_IP, IP_MINTTL, &ttl, sizeof ttl) == 0);
+  LoopFixture f(On::kind());
+  f.loop.set_options({});
+  f.loop.add_listener(open.listeners[0].fd(), true);
+  for (const int option : {TCP_NODELAY, 0}) {
+    if (option) setsockopt(open.listeners[0].fd(), IPPROTO_TCP, option, &off, sizeof off);
+    else setsockopt(open.listeners[0].fd(), SOL_SOCKET, SO_KEEPALIVE, &off, sizeof off);
+    const Fd peer = connect_to(address_of(open.listeners[0]));
+    REQUIRE(f.until([&] { return f.seen.accepted.size() == 1; }));
+    const int fd = static_cast<DetachedSocket&>(*f.seen.accepted[0]).fd.get();
+    CHECK_FALSE(is_on(fd, IPPROTO_IP, IP_MINTTL));
+    CHECK(is_on(fd, IPPROTO_TCP, TCP_NODELAY));
+    CHECK(is_on(fd, SOL_SOCKET, SO_KEEPALIVE));
+    f.seen.accepted.clear();
+  }
+}
+
+TEST_CASE_TEMPLATE("where a client comes from is known without asking in the turn it comes, also when it has gone", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  const ListenResult open = open_listeners(local_only());
+  f.loop.add_listener(open.listeners[0].fd(), true);
+  std::unique_ptr<Stream> stream;
+  Endpoint seen;
+  f.seen.when_accepted = [&](std::unique_ptr<Detached> socket) {
+    stream = f.loop.adopt(std::move(socket), client(1));
+    seen = stream->remote();
+  };
+  Fd peer = connect_to(address_of(open.listeners[0]));
+  const Endpoint ours = local_endpoint(peer.get());
+  const linger reset{1, 0};
+  setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  peer = Fd();
+  REQUIRE(f.until([&] { return stream != nullptr; }));
+  CHECK(seen.address == "127.0.0.1");
+  CHECK(seen.port == ours.port);
+}
 
 TEST_CASE_TEMPLATE("a client of a TCP listener is accepted, adopted and heard", On, OnEpoll,
                    OnUring) {

@@ -49,7 +49,8 @@ struct Recorder : LoopEvents {
     refused.emplace_back(token, reason);
   }
   void on_accepted(std::unique_ptr<Detached> socket) override {
-    accepted.push_back(std::move(socket));
+    if (when_accepted) when_accepted(std::move(socket));
+    else accepted.push_back(std::move(socket));
   }
   void on_wake() override { ++wakes; }
   void on_tick() override { ++ticks; }
@@ -63,6 +64,7 @@ struct Recorder : LoopEvents {
   std::vector<std::pair<Token, std::string>> refused;
   std::vector<std::unique_ptr<Detached>> accepted;
   std::function<void(Token, Bytes)> when_bytes;
+  std::function<void(std::unique_ptr<Detached>)> when_accepted;
   std::function<void(Token)> when_writable, when_closed;
 };
 
