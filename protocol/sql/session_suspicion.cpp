@@ -1,5 +1,7 @@
 // The cheap look at a text before it is read for its effects: one pass over its bytes, whatever they are part of.
+#include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "protocol/sql/lexer.h"
 #include "protocol/sql/session_effects.h"
@@ -12,7 +14,6 @@ enum class Byte : std::uint8_t {
   other,
   word,
   gap,         // may stand between a name and its bracket
-  striking,    // ( - / & ;
 };
 
 constexpr std::array<Byte, 256> make_bytes() {
@@ -20,13 +21,28 @@ constexpr std::array<Byte, 256> make_bytes() {
   for (int c = 0; c < 256; ++c) {
     const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || c >= 0x80;
     const bool gap = c == ' ' || c == '"' || (c >= '\t' && c <= '\r');
-    const bool striking = c == '(' || c == '-' || c == '/' || c == '&' || c == ';';
-    table[static_cast<std::size_t>(c)] = word ? Byte::word : gap ? Byte::gap : striking ? Byte::striking : Byte::other;
+    table[static_cast<std::size_t>(c)] = word ? Byte::word : gap ? Byte::gap : Byte::other;
   }
   return table;
 }
 constexpr std::array<Byte, 256> bytes = make_bytes();
 Byte kind_of(char c) { return bytes[static_cast<unsigned char>(c)]; }
+
+// All others need no look: they are most, and each costs a load and a branch.
+constexpr std::array<bool, 256> make_striking() {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view("tTeEpP(-/&;")) table[static_cast<std::size_t>(c)] = true;
+  return table;
+}
+constexpr std::array<bool, 256> striking = make_striking();
+
+// The word that ends `before`, whatever gaps are behind it.
+std::string_view last_word(std::string_view before) {
+  while (!before.empty() && kind_of(before.back()) == Byte::gap) before.remove_suffix(1);
+  std::size_t begin = before.size();
+  while (begin > 0 && kind_of(before[begin - 1]) == Byte::word) --begin;
+  return before.substr(begin);
+}
 
 // What stands before the name of a function: `pg_catalog.` and nothing else is PostgreSQL's own.
 bool is_of_another_schema(std::string_view before) {
@@ -54,12 +70,33 @@ bool begins_with_session_verb(std::string_view sql) {
 }
 
 // A word that is enough by itself.
-bool strikes(std::string_view sql, std::size_t at) {
+bool word_strikes(std::string_view sql, std::size_t at) {
+  if (at > 0 && kind_of(sql[at - 1]) == Byte::word) return false;
   switch (sql[at]) {
     case 't': case 'T': return is(sql.substr(at, 4), "temp");
     case 'e': case 'E': return is(sql.substr(at, 7), "execute");
-    case 'p': case 'P': return is(sql.substr(at, 7), "pg_temp") || is(sql.substr(at, 11), "pg_settings");
-    default: return false;
+    default: return is(sql.substr(at, 7), "pg_temp") || is(sql.substr(at, 11), "pg_settings");
+  }
+}
+
+bool call_strikes(std::string_view before) {
+  const std::string_view name = last_word(before);
+  if (is_oddly_quoted(before, name)) return true;
+  if (name.empty()) return false;
+  if (affects(name) || hides(name) || runs_text(name) || is_foreign(name)) return true;
+  return is_of_another_schema(before.substr(0, static_cast<std::size_t>(name.data() - before.data())));
+}
+
+bool strikes(std::string_view sql, std::size_t at) {
+  const char next = at + 1 < sql.size() ? sql[at + 1] : '\0';
+  switch (sql[at]) {
+    case '(': return call_strikes(sql.substr(0, at));
+    // A comment may stand between a name and its bracket; U&"..." is any name.
+    case '-': return next == '-';
+    case '/': return next == '*';
+    case '&': return next == '"';
+    case ';': return begins_with_session_verb(sql.substr(at + 1));
+    default: return word_strikes(sql, at);
   }
 }
 
@@ -67,40 +104,8 @@ bool strikes(std::string_view sql, std::size_t at) {
 
 bool may_affect_session(std::string_view sql) {
   if (begins_with_session_verb(sql)) return true;
-  std::string_view name;                         // the last word, while nothing but gaps has followed it
-  std::size_t at = 0;
-  while (at < sql.size()) {
-    switch (kind_of(sql[at])) {
-      case Byte::word: {
-        if (strikes(sql, at)) return true;
-        const std::size_t begin = at;
-        do ++at;
-        while (at < sql.size() && kind_of(sql[at]) == Byte::word);
-        name = sql.substr(begin, at - begin);
-        continue;
-      }
-      case Byte::gap:
-        break;
-      case Byte::other:
-        name = {};
-        break;
-      case Byte::striking: {
-        const char c = sql[at];
-        if (c == '(' && is_oddly_quoted(sql.substr(0, at), name)) return true;
-        if (c == '(' && !name.empty()) {
-          if (affects(name) || hides(name) || runs_text(name) || is_foreign(name)) return true;
-          if (is_of_another_schema(sql.substr(0, static_cast<std::size_t>(name.data() - sql.data())))) return true;
-        }
-        // A comment may stand between a name and its bracket; U&"..." is any name.
-        const char next = at + 1 < sql.size() ? sql[at + 1] : '\0';
-        if ((c == '-' && next == '-') || (c == '/' && next == '*') || (c == '&' && next == '"')) return true;
-        if (c == ';' && begins_with_session_verb(sql.substr(at + 1))) return true;
-        name = {};
-        break;
-      }
-    }
-    ++at;
-  }
+  for (std::size_t at = 0; at < sql.size(); ++at)
+    if (striking[static_cast<unsigned char>(sql[at])] && strikes(sql, at)) return true;
   return false;
 }
 
