@@ -340,7 +340,10 @@ SessionEffects session_effects(std::string_view sql) {
     effects.unreadable_setting |= mentions(sql, "search_path") &&
                                   (sets_path || effects.runs_code || effects.all_settings || !effects.setting_parameters.empty());
   }
-  if (effects.runs_code) effects.needs_channels |= mentions(sql, "listen");
+  if (effects.runs_code) {
+    effects.needs_channels |= mentions(sql, "listen");
+    effects.makes_code = mentions(sql, "create") || mentions(sql, "alter");
+  }
   if (mentions(sql, "pg_settings")) effects.all_settings |= mentions(sql, "update");
   return effects;
 }

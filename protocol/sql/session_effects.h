@@ -33,6 +33,7 @@ struct SessionEffects {
   std::vector<std::string> executed;
   bool loads_library = false;     // LOAD: it stays for as long as the session
   bool runs_code = false;         // DO: whatever it does is not in the text
+  bool makes_code = false;        // ... and it may make functions, triggers, views
 
   bool none() const {
     return settings.empty() && setting_parameters.empty() && functions.empty() && executed.empty() && !all_settings &&

@@ -1,6 +1,7 @@
 #include "proxy/policy/parameters.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace pgweir::policy {
 namespace {
@@ -66,6 +67,15 @@ SharedParameters with_value(const SharedParameters& values, std::size_t place, s
 
 const std::optional<std::string>* value_at(const SharedParameters& values, std::size_t place) {
   return values && place < values->size() ? &(*values)[place] : nullptr;
+}
+
+SharedParameters ParameterPool::same_as(SharedParameters values) {
+  if (!values) return values;
+  std::size_t hash = 0;
+  for (const auto& value : *values) hash = hash * 31 + std::hash<std::optional<std::string>>{}(value);
+  SharedParameters& known = known_[(hash ^ hash >> 32) & (lines - 1)];
+  if (!known || *known != *values) known = std::move(values);
+  return known;
 }
 
 std::string quote_literal(std::string_view text) {

@@ -1,6 +1,7 @@
 // Session settings that PostgreSQL reports and that follow a client from server to server (PgBouncer's "varcache").
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,17 @@ using SharedParameters = std::shared_ptr<const ParameterValues>;
 SharedParameters with_value(const SharedParameters& values, std::size_t place, std::string_view value,
                             std::size_t size);
 const std::optional<std::string>* value_at(const SharedParameters& values, std::size_t place);
+
+// Makes clients with equal values share them: clients of an application come with the same, many thousand of them. Keeps a bounded
+// number of them alive. Owned by its worker, on its thread.
+class ParameterPool {
+ public:
+  SharedParameters same_as(SharedParameters values);
+
+ private:
+  static constexpr std::size_t lines = 64;     // a power of two
+  std::array<SharedParameters, lines> known_;
+};
 
 // The SQL that gives a server the client's values where both are known and differ; empty: nothing to do.
 std::string difference(const TrackedParameters& tracked, const SharedParameters& client,

@@ -52,6 +52,7 @@ struct PoolAccount {
   enum class HiddenCode : std::uint8_t { unknown, none, some };
   std::atomic<HiddenCode> hidden_code{HiddenCode::unknown};
   std::atomic<std::int64_t> hidden_code_asked{0};
+  std::atomic<std::uint64_t> hidden_code_made{0};      // how often some may have been; an answer from before does not count
   // For each worker since when the oldest waiter waits, in ns on the monotonic clock; 0: nobody waits.
   std::array<std::atomic<std::int64_t>, workers_max> oldest_wait{};
   // How many idle servers each worker has.

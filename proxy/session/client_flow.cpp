@@ -195,6 +195,7 @@ void Worker::welcome(ClientSession& client) {
       if ((!own || !*own) && usual && *usual)
         client.parameters = policy::with_value(client.parameters, i, **usual, shared_.tracked.size());
     }
+    client.parameters = parameter_pool_.same_as(std::move(client.parameters));
   }
   for (std::size_t i = 0; i < shared_.tracked.size(); ++i) {
     const auto* value = policy::value_at(client.parameters, i);

@@ -12,7 +12,7 @@ namespace {
 
 using State = PoolAccount::HiddenCode;
 
-// One that has been asked and does not answer is not waited for longer.
+// One that has been asked and does not answer is not waited for longer; nor is more often asked, whatever clients make.
 constexpr Micros patience = std::chrono::seconds(6);
 
 // True: it is this worker's turn to ask, now.
@@ -27,7 +27,16 @@ bool take_turn(PoolAccount& pool, TimePoint now, Micros since_last) {
 constexpr std::size_t custom_names_max = 512;
 
 constexpr std::string_view makers[] = {"CREATE FUNCTION", "CREATE PROCEDURE", "CREATE TRIGGER", "CREATE EVENT TRIGGER", "CREATE RULE", "CREATE VIEW",
-                                       "CREATE POLICY", "CREATE EXTENSION", "ALTER FUNCTION", "ALTER TABLE"};
+                                       "CREATE POLICY", "CREATE EXTENSION", "CREATE DOMAIN", "CREATE OPERATOR", "CREATE CAST", "ALTER FUNCTION",
+                                       "ALTER PROCEDURE", "ALTER ROUTINE", "ALTER TABLE", "ALTER VIEW", "ALTER POLICY", "ALTER DOMAIN"};
+
+// The default of a new table may be such code; that of a temporary one is its session's, which is looked at anyway.
+bool makes_table(SessionTouch* touched, std::string_view tag) {
+  if (tag != "CREATE TABLE") return false;
+  if (!touched || touched->temporaries == 0) return true;
+  --touched->temporaries;
+  return false;
+}
 
 }  // namespace
 
@@ -37,6 +46,7 @@ bool HiddenCode::is_asked_for(const Worker& worker, const PoolDesk& desk) {
 
 void HiddenCode::ask(Worker& worker, ServerConnection& server) {
   server.told.clear();
+  server.made_when_asked = server.desk->pool.account().hidden_code_made.load();
   server.desk->asked_at_assignments = server.desk->stats.server_assignments;
   worker.start_job(server, ServerJob::hidden_code, policy::hidden_code_question());
 }
@@ -78,8 +88,12 @@ void HiddenCode::on_answer(Worker& worker, ServerConnection& server) {
       }
     });
   }
+  // Some may have been made meanwhile, of which the answer knows nothing: it is asked again.
+  const auto is_old = [&] { return server.made_when_asked != pool.hidden_code_made.load(); };
+  if (is_old()) return;
   const State found = names.empty() ? State::none : State::some;
-  const State before = pool.hidden_code.exchange(found, std::memory_order_relaxed);
+  const State before = pool.hidden_code.exchange(found);
+  if (is_old()) return pool.hidden_code.store(State::unknown);      // by another worker, a moment ago
   if (found == State::some && before != found) {
     worker.log_server(log::Level::log, server, "code that no statement names may change sessions ({}): every session of this pool is looked at "
                       "after each transaction", names);
@@ -97,14 +111,17 @@ bool HiddenCode::known(const PoolDesk& desk) { return desk.pool.account().hidden
 void HiddenCode::on_command(Worker& worker, ServerConnection& server, Bytes body) {
   if (body.size() < 8 || (body[0] != std::byte{'C'} && body[0] != std::byte{'A'}) || !server.client || !is_asked_for(worker, *server.desk)) return;
   const auto view = read_command_complete(body);
-  if (!view || std::find(std::begin(makers), std::end(makers), view->tag) == std::end(makers)) return;
+  if (!view) return;
+  const bool makes = std::find(std::begin(makers), std::end(makers), view->tag) != std::end(makers);
+  if (!makes && !makes_table(server.touch.get(), view->tag)) return;
   SessionTouch& touched = worker.touch(server);
   touched.everything = touched.code = touched.makes_code = true;
 }
 
 void HiddenCode::forget(PoolDesk& desk) {
-  desk.pool.account().hidden_code_asked.store(0, std::memory_order_relaxed);
-  desk.pool.account().hidden_code.store(State::unknown, std::memory_order_relaxed);
+  PoolAccount& pool = desk.pool.account();
+  ++pool.hidden_code_made;
+  pool.hidden_code.store(State::unknown);
 }
 
 }  // namespace pgweir

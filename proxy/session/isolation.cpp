@@ -135,6 +135,8 @@ void Worker::note_effects(ClientSession& client, const sql::SessionEffects& effe
   }
   if (effects.all_settings || effects.leaves_something || effects.takes_something_away || effects.runs_code) touch(server).everything = true;
   if (effects.runs_code) touch(server).code = true;
+  if (effects.makes_code) touch(server).makes_code = true;
+  if (effects.makes_temporary) ++touch(server).temporaries;
   if (effects.unreadable_setting) touch(server).stays = PinReason::unreadable;
   if (effects.loads_library) touch(server).stays = PinReason::library;
 }
@@ -352,8 +354,8 @@ bool Worker::give_settings(ServerConnection& server, const std::string& reported
 
 // What the client that leaves did to its session is undone before anybody else gets the server.
 void Worker::clean_session(ServerConnection& server) {
-  if (outlasts_discard(server.client->pin)) return end_server(server, CloseReason::client_left_not_ready);
   if (server.touch && server.touch->makes_code) HiddenCode::forget(*server.desk);
+  if (outlasts_discard(server.client->pin)) return end_server(server, CloseReason::client_left_not_ready);
   ++server.desk->isolation.cleaned;
   unlink(server);
   start_job(server, ServerJob::clean, "DISCARD ALL");

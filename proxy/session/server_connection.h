@@ -103,6 +103,7 @@ struct ServerConnection {
   bool sequences_fresh = false;                // ... and which it was given in its latest transaction
   std::unique_ptr<RefusedStatements> refused;  // session_state=refuse: what it is to refuse for us; null: nothing
   Buffer told;                                 // of a question, the rows
+  std::uint64_t made_when_asked = 0;           // hidden_code_made of its pool
   Outbox outbox;
   ClientSession* client = nullptr;             // who holds it
   CloseReason close_reason = CloseReason::none;

@@ -76,6 +76,7 @@ struct WorkerState {
   std::vector<policy::SqlEdit> edits_;
   Restorer restorer_;
   policy::SharedSettings latest_startup_;      // most clients say the same: they share it
+  policy::ParameterPool parameter_pool_;
 
   Slab<ClientSession> clients_{Token::Kind::client};
   Slab<ServerConnection> servers_{Token::Kind::server};

@@ -2,11 +2,13 @@
 
 The audit is far off in these tests (session_audit_interval 60): what is known is known before the first client is served."""
 import contextlib
+import threading
 import time
 
 import pytest
+from fake_server import AUTHENTICATED, FakeServer, answer, key_data, ready
 from test_isolation import isolation
-from wire import eventually, extended
+from wire import eventually, extended, msg, z
 
 pytestmark = pytest.mark.ours
 
@@ -129,8 +131,78 @@ def test_code_that_is_made_through_the_pool_counts_from_its_commit_on(pooler, or
             two.ask("insert into orders values (1)")
             assert one.value(LEFT) == CLEAN
             assert two.value("select current_setting('app.left')") == "x"
-            p.log_has("code that no statement names may change sessions .*trigger hidden: f", 5)
+            p.log_has("code that no statement names may change sessions .*trigger hidden: f", 15)
             one.ask("drop trigger hidden on orders; drop function f()")
+
+
+SUSPECT = ("create function f() returns text language sql as $$select set_config('app.left', 'made', false)$$;"
+           "create function f(int, int) returns bool language sql as $$select set_config('app.left', 'made', false) <> ''$$;")
+# name: (what one client makes of functions that are there, what another runs)
+MAKES = {
+    "a table's default": ("create table made (id int, note text default f())", "insert into made (id) values (1)"),
+    "a table's default, in a transaction": ("begin; create table made (id int, note text default f()); commit", "insert into made (id) values (1)"),
+    "a table's own default": ("create table made (id int, note text default set_config('app.left', 'made', false))", "insert into made (id) values (1)"),
+    "a domain's check": ("create domain made as int check (f(value, 1))", "select 1::made"),
+    "an operator": ("create operator ~~> (leftarg = int, rightarg = int, function = f)", "select 1 ~~> 2"),
+    "DO": ("do $$ begin create view made as select f(); end $$", "select * from made"),
+    "DO, in a string": ("do $$ begin execute 'create view made as select ' || 'f()'; end $$", "select * from made"),
+}
+
+
+@pytest.mark.parametrize("how", MAKES)
+def test_code_that_clients_make_of_functions_that_are_there_counts_at_once(pooler, orders, how):
+    make, run = MAKES[how]
+    with orders(SUSPECT):
+        p = pooler(pool_mode="transaction", default_pool_size=1, workers=1)
+        with p.wire("p3") as one, p.wire("p3") as two:
+            one.value("select 1")
+            assert "may change sessions" not in p.log()
+            one.ask(make)
+            two.ask(run)
+            assert one.value(LEFT) == CLEAN
+            assert two.value("select current_setting('app.left')") == "made"
+            p.log_has("code that no statement names may change sessions", 15)
+
+
+def test_an_answer_from_before_code_was_made_does_not_count(pooler):
+    """A server that is asked once more answers when another client has made a view elsewhere: every session is looked at, still."""
+    nothing = msg("C", z("SELECT 0")) + ready()
+    asked, made, answered, looks = [], threading.Event(), threading.Event(), []
+
+    def serve(conn):
+        conn.send(AUTHENTICATED + key_data(7, b"four") + ready())
+        while True:
+            text = conn.read().body
+            if b"SET LOCAL statement_timeout" in text:
+                asked.append(text)
+                if len(asked) == 2:
+                    made.wait(20)
+                conn.send(nothing)
+                if len(asked) == 2:
+                    answered.set()
+            elif text.startswith(b"create view"):
+                conn.send(msg("C", z("CREATE VIEW")) + ready())
+            elif text.startswith(b"select 1"):
+                conn.send(answer("1"))
+            else:
+                looks.append(text)
+                conn.send(nothing)
+
+    with FakeServer(serve) as server:
+        p = pooler(databases={"odd": f"host=127.0.0.1 port={server.port}"}, pool_mode="transaction", default_pool_size=2, workers=1,
+                   session_audit_interval=2)
+        with p.wire("odd") as one:
+            assert one.value("select 1") == "1" and not looks
+            eventually(lambda: len(asked) == 2)
+            began = time.monotonic()
+            one.ask("create view v as select 1")
+            assert time.monotonic() - began < 8, "a server that is asked for long is waited for no more"
+            made.set()
+            assert answered.wait(10)
+            before = len(looks)
+            for _ in range(5):
+                assert one.value("select 1") == "1"
+            assert len(looks) >= before + 3            # the last look may be on its way, an audit among them
 
 
 def test_code_that_is_made_elsewhere_is_found_within_the_interval(pooler, orders):

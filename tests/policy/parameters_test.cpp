@@ -76,3 +76,19 @@ TEST_CASE("setting the same value again keeps the shared object") {
   CHECK(two != one);
   CHECK(**value_at(one, tracked.place_of("TimeZone")) == "UTC");
 }
+
+TEST_CASE("clients that come with equal values share them, whatever others come in between") {
+  const TrackedParameters tracked("");
+  ParameterPool pool;
+  CHECK(pool.same_as(nullptr) == nullptr);
+  const SharedParameters one = pool.same_as(values(tracked, {{"application_name", "web"}, {"TimeZone", "UTC"}}));
+  const SharedParameters other = pool.same_as(values(tracked, {{"application_name", "jobs"}, {"TimeZone", "UTC"}}));
+  CHECK(one != other);
+  CHECK(pool.same_as(values(tracked, {{"application_name", "web"}, {"TimeZone", "UTC"}})) == one);
+  CHECK(**value_at(other, tracked.place_of("application_name")) == "jobs");
+  // What is kept is bounded: of many, all are right.
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string name = "app" + std::to_string(i);
+    CHECK(**value_at(pool.same_as(values(tracked, {{"application_name", name.c_str()}})), tracked.place_of("application_name")) == name);
+  }
+}

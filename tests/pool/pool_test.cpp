@@ -69,6 +69,14 @@ TEST_CASE("as many servers are wanted as clients wait for, less those that are c
   }
 }
 
+TEST_CASE("a server that is tested for long is waited for no more") {
+  Fixture f;
+  f.waiter();
+  f.server(ServerState::tested);
+  CHECK(f.wanted(start + std::chrono::milliseconds(99)) == 0);
+  CHECK(f.wanted(start + std::chrono::milliseconds(100)) == 1);
+}
+
 TEST_CASE("a paused pool opens nothing") {
   Fixture f;
   f.waiter();
