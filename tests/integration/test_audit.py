@@ -3,7 +3,7 @@ import time
 
 import pytest
 from test_isolation import isolation
-from wire import eventually, extended
+from wire import eventually, extended, query
 
 pytestmark = pytest.mark.ours
 
@@ -55,6 +55,58 @@ def test_what_no_text_tells_is_found_and_the_server_is_closed(pool, trigger):
         two.value("select 1")
         eventually(lambda: audits(p, trigger) > before)
     assert isolation(p, trigger)["leaks_detected"] == 1
+
+
+# What the trigger does, in words that the reading of sources does not suspect; and what the audit calls it.
+RESIDUES = {
+    "a lock": ("execute 'select pg_adv' || 'isory_lock(7)';", "an advisory lock"),
+    "a temporary table": ("execute 'create table pg_te' || 'mp.scratch (x int)';", "a temporary object"),
+}
+
+
+@pytest.mark.parametrize("kind", RESIDUES)
+def test_what_is_no_setting_is_found_too(pool, trigger, cluster, kind):
+    does, called = RESIDUES[kind]
+    with cluster.connect(trigger) as direct:
+        direct.execute("create or replace function speed_up_here() returns trigger language plpgsql as $$ begin " + does + " return new; end $$")
+    p = pool()
+    with p.wire(trigger) as one, p.wire(trigger) as two:
+        pid = one.value("select pg_backend_pid()")
+        one.ask("insert into orders values (1)")
+        p.log_has(f"leak detected: its session has {called}, which", 10)
+        assert isolation(p, trigger)["leaks_detected"] == 1
+        assert two.value("select pg_backend_pid()") != pid
+        # From now on whoever does it keeps the server.
+        one.ask("insert into orders values (2)")
+        kept = one.value("select pg_backend_pid()")
+        one.ask("select 1")
+        eventually(lambda: isolation(p, trigger)["pinned"] == 1)
+        assert two.send(query("select pg_backend_pid()")) and one.value("select pg_backend_pid()") == kept
+        one.ask("discard all")
+        assert [m.values() for m in two.until() if m.tag == "D"] == [[kept]]
+
+
+def test_names_of_settings_that_only_clients_have_said_are_asked_for(pool, trigger, cluster):
+    with cluster.connect(trigger) as direct:
+        direct.execute("create or replace function speed_up_here() returns trigger language plpgsql as $$ begin "
+                       "execute 'select set' || '_config(''said.by_'' || ''clients'', ''9'', false)'; return new; end $$")
+    p = pool()
+    with p.wire("p0") as elsewhere, p.wire(trigger) as one:
+        elsewhere.ask("set said.by_clients = '1'")
+        one.ask("insert into orders values (1)")
+        p.log_has("leak detected: its session has setting said.by_clients, which", 10)
+
+
+def test_another_value_than_the_client_has_set_is_a_leak_too(pool, trigger):
+    p = pool()
+    with p.wire(trigger) as one:
+        one.ask("set work_mem to '7MB'")
+        before = audits(p, trigger)
+        eventually(lambda: audits(p, trigger) > before)
+        assert isolation(p, trigger)["leaks_detected"] == 0
+        one.ask("insert into orders values (1)")
+        p.log_has("leak detected: its session has setting work_mem has another value, setting app.order", 10)
+        assert one.value("show work_mem") == "7MB"
 
 
 def test_a_leak_is_an_alert(pool, trigger):

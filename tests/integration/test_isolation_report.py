@@ -2,7 +2,7 @@
 mode, what would come of it in transaction mode."""
 import pytest
 from test_isolation import isolation
-from wire import eventually, extended
+from wire import eventually, extended, query
 
 pytestmark = pytest.mark.ours
 
@@ -64,6 +64,9 @@ def test_in_session_mode_it_is_a_report_of_what_transaction_mode_would_do(pooler
         one.ask("declare c cursor with hold for select 1")
         one.ask("select pg_advisory_lock(1)")
         one.ask("do $$ begin end $$")
+        one.ask("select set_config('app.' || 'y', '1', false)")
+        one.send(query("load 'nothing_of_this_name'")).until()
+        one.send(extended("select set_config($1, 'z', false)", ["app.z"])).until()
     said = [(text, row["verdict"]) for (_, text), row in classes(p).items()]
 
     def verdict(begin):
@@ -72,6 +75,10 @@ def test_in_session_mode_it_is_a_report_of_what_transaction_mode_would_do(pooler
     assert verdict("declare") == ["would keep its server: held_cursor"]
     assert verdict("listen") == ["would change nothing"]
     assert verdict("select pg_advisory_lock") == ["would keep its server: advisory_lock"]
+    assert verdict("select set_config($1 ||") == ["would keep its server: unreadable_setting"]
+    assert verdict("select set_config($1, $2") == ["its settings would follow the client"]
+    assert [row["kept"] for (_, text), row in classes(p).items() if text.startswith("select set_config($1, $2")] == ["2"]   # of either name
+    assert verdict("load") == ["would keep its server: library"]
     assert verdict("do ") == ["would be looked at: a function or code"]
     assert verdict("set app") == ["its settings would follow the client"]
     assert isolation(p)["verdict"].startswith("in transaction mode ")
