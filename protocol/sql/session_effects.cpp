@@ -237,13 +237,16 @@ class Reader {
 
   // CREATE [OR REPLACE] [LOCAL | GLOBAL] TEMP ..., or pg_temp.name
   void create() {
-    bool head = true;
+    bool head = true, temporary = false, table = false;
     while (token_.kind != TokenKind::end && !token_.is(';')) {
       if (word("as")) return calls();          // what comes before are names, types and defaults
+      temporary |= head && (word("temp") || word("temporary"));
+      table |= head && word("table");
       head &= token_.kind == TokenKind::word && !word("table") && !word("view") && !word("sequence") && !word("function");
       if ((head && (word("temp") || word("temporary"))) || word("pg_temp")) leaves(effects_.makes_temporary);
       advance();
     }
+    effects_.temporary_tables += temporary && table;
   }
 
   // The functions that a statement calls, and SELECT ... INTO TEMP.

@@ -23,6 +23,7 @@ struct SessionEffects {
   bool leaves_something = false;
   // ... which, as far as the text tells.
   bool locks = false, makes_temporary = false, holds_cursor = false, listens = false;
+  unsigned temporary_tables = 0;    // CREATE TEMP TABLE, for sure: PostgreSQL answers each with CREATE TABLE
   // Such a thing may be gone.
   bool takes_something_away = false;
   // It changes, or asks for, what is listened to: UNLISTEN, DISCARD ALL, pg_listening_channels().

@@ -138,7 +138,13 @@ bool drop_packets_from_afar(int fd) {
 }  // namespace
 
 // Some kernels want a privilege for the first; whoever sends with the highest TTL passes the second.
-bool ignore_newcomers(int fd) { return drop_first_packets(fd) || drop_packets_from_afar(fd); }
+// Only what shares its port: tune_tcp lifts it for clients of such ones (inherited_options).
+bool ignore_newcomers(int fd) {
+  int shared = 0;
+  socklen_t size = sizeof shared;
+  if (getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, &size) != 0 || shared == 0) return false;
+  return drop_first_packets(fd) || drop_packets_from_afar(fd);
+}
 
 ListenResult take_listeners(int first, int count) {
   ListenResult result;

@@ -183,6 +183,11 @@ bool Ledger::other_pool_is_hungrier(PoolAccount& pool, TimePoint older_than) {
   return false;
 }
 
+std::vector<PoolAccount*> Ledger::pools_of_database(const PoolAccount& pool) const {
+  std::lock_guard lock(mutex_);
+  return pool.database_account->pools;
+}
+
 std::vector<PoolKey> Ledger::pools_under(PoolAccount& pool, BindingLimit limit) {
   std::lock_guard lock(mutex_);
   std::vector<PoolKey> keys;

@@ -52,6 +52,7 @@ struct PoolAccount {
   enum class HiddenCode : std::uint8_t { unknown, none, some };
   std::atomic<HiddenCode> hidden_code{HiddenCode::unknown};
   std::atomic<std::int64_t> hidden_code_asked{0};
+  std::atomic<bool> had_hidden_code{false};            // by the last answer
   std::atomic<std::uint64_t> hidden_code_made{0};      // how often some may have been; an answer from before does not count
   // For each worker since when the oldest waiter waits, in ns on the monotonic clock; 0: nobody waits.
   std::array<std::atomic<std::int64_t>, workers_max> oldest_wait{};
@@ -130,6 +131,8 @@ class Ledger {
     return pool.database_account->blocked.load(std::memory_order_relaxed) > 0 ||
            pool.user_account->blocked.load(std::memory_order_relaxed) > 0;
   }
+  // All pools of the database of `pool`, itself among them. Their addresses stay.
+  std::vector<PoolAccount*> pools_of_database(const PoolAccount& pool) const;
   // Pools that share `limit` with `pool`, for a worker that looks for a server to evict.
   std::vector<PoolKey> pools_under(PoolAccount& pool, BindingLimit limit);
 

@@ -8,7 +8,7 @@ namespace {
 // The first retry comes soon: most failures are a server that is just restarting.
 constexpr Duration first_pause = milliseconds(100);
 // A check, a reset, a question of ours that has taken so long may take any time.
-constexpr Duration long_test = milliseconds(100);
+constexpr Duration long_test = milliseconds(500);
 
 }  // namespace
 
@@ -85,14 +85,18 @@ void Pool::publish_blocked(Ledger& ledger, BindingLimit limit) {
   published_block_ = limit;
 }
 
+int Pool::tested_soon(TimePoint now) const {
+  int count = 0;
+  servers(ServerState::tested).for_each([&](const PooledServer& server) { count += now - server.since < long_test; });
+  return count;
+}
+
 int Pool::connections_wanted(TimePoint now, int servers_everywhere) const {
   if (paused || now < retry_at_) return 0;
   const int opening = static_cast<int>(count(ServerState::login)) - dedicated_logins;
   int wanted = static_cast<int>(waiters_.size()) - opening;
   // What is being tested will serve a waiter soon enough, unless it takes long.
-  if (wanted > 0) {
-    servers(ServerState::tested).for_each([&](const PooledServer& server) { wanted -= now - server.since < long_test; });
-  }
+  if (wanted > 0) wanted -= tested_soon(now);
   if (!login_waiters_.empty() && opening == 0) wanted = std::max(wanted, 1);
   const bool keep_min = settings.forced_user || clients > 0;
   if (keep_min && wanted <= 0 && opening == 0) {

@@ -114,6 +114,8 @@ class Pool {
   // How many servers to try to open now, before the ledger is asked: pure. `servers_everywhere` counts those of this
   // pool on all workers.
   int connections_wanted(TimePoint now, int servers_everywhere) const;
+  // Servers that are tested and will serve a waiter soon.
+  int tested_soon(TimePoint now) const;
   // Whether the oldest waiter has waited long enough for the reserve.
   bool may_use_reserve(TimePoint now) const;
   void on_opened(TimePoint now);

@@ -237,7 +237,7 @@ bool Worker::needs_check(const PoolDesk& desk, const PooledServer& pooled) const
 // Starts server_check_query on a server that has been idle for long, for the sake of those who wait.
 bool Worker::check_one(PoolDesk& desk) {
   if (desk.pool.paused || config_->globals.server_check_query.empty()) return false;
-  if (desk.pool.count(ServerState::tested) >= desk.pool.waiters().size()) return false;
+  if (static_cast<std::size_t>(desk.pool.tested_soon(loop_.now())) >= desk.pool.waiters().size()) return false;
   while (true) {
     PooledServer* pooled = desk.pool.servers(ServerState::idle).front();
     if (!pooled) pooled = desk.pool.servers(ServerState::used).front();

@@ -26,16 +26,20 @@ bool take_turn(PoolAccount& pool, TimePoint now, Micros since_last) {
 // Names of settings that looks ask for, with those that clients have used.
 constexpr std::size_t custom_names_max = 512;
 
-constexpr std::string_view makers[] = {"CREATE FUNCTION", "CREATE PROCEDURE", "CREATE TRIGGER", "CREATE EVENT TRIGGER", "CREATE RULE", "CREATE VIEW",
-                                       "CREATE POLICY", "CREATE EXTENSION", "CREATE DOMAIN", "CREATE OPERATOR", "CREATE CAST", "ALTER FUNCTION",
-                                       "ALTER PROCEDURE", "ALTER ROUTINE", "ALTER TABLE", "ALTER VIEW", "ALTER POLICY", "ALTER DOMAIN"};
+// Of what is created and altered, what runs no code when others use it; all else may.
+constexpr std::string_view harmless[] = {"CREATE TABLE AS", "CREATE SEQUENCE", "ALTER SEQUENCE", "CREATE ROLE", "ALTER ROLE", "CREATE DATABASE",
+                                         "ALTER DATABASE", "CREATE STATISTICS", "ALTER DEFAULT PRIVILEGES", "ALTER SYSTEM"};
+
+bool makes_code(std::string_view tag) {
+  return (tag.starts_with("CREATE ") || tag.starts_with("ALTER ") || tag == "IMPORT FOREIGN SCHEMA") &&
+         std::find(std::begin(harmless), std::end(harmless), tag) == std::end(harmless);
+}
 
 // The default of a new table may be such code; that of a temporary one is its session's, which is looked at anyway.
-bool makes_table(SessionTouch* touched, std::string_view tag) {
-  if (tag != "CREATE TABLE") return false;
-  if (!touched || touched->temporaries == 0) return true;
+bool is_temporary_table(SessionTouch* touched, std::string_view tag) {
+  if (tag != "CREATE TABLE" || !touched || touched->temporaries == 0) return false;
   --touched->temporaries;
-  return false;
+  return true;
 }
 
 }  // namespace
@@ -91,13 +95,16 @@ void HiddenCode::on_answer(Worker& worker, ServerConnection& server) {
   // Some may have been made meanwhile, of which the answer knows nothing: it is asked again.
   const auto is_old = [&] { return server.made_when_asked != pool.hidden_code_made.load(); };
   if (is_old()) return;
-  const State found = names.empty() ? State::none : State::some;
-  const State before = pool.hidden_code.exchange(found);
+  // Where one cannot tell, what was known before counts.
+  const bool had_some = pool.had_hidden_code.load();
+  const bool some = !names.empty() || (server.job_failed && had_some);
+  pool.hidden_code.store(some ? State::some : State::none);
   if (is_old()) return pool.hidden_code.store(State::unknown);      // by another worker, a moment ago
-  if (found == State::some && before != found) {
+  pool.had_hidden_code.store(some);
+  if (some && !had_some) {
     worker.log_server(log::Level::log, server, "code that no statement names may change sessions ({}): every session of this pool is looked at "
                       "after each transaction", names);
-  } else if (before == State::some && before != found) {
+  } else if (had_some && !some) {
     worker.log_server(log::Level::log, server, "no code changes sessions unseen any more");
   }
 }
@@ -106,22 +113,20 @@ bool HiddenCode::possible(const Worker& worker, const PoolDesk& desk) {
   return desk.pool.account().hidden_code.load(std::memory_order_relaxed) != State::none && is_asked_for(worker, desk);
 }
 
-bool HiddenCode::known(const PoolDesk& desk) { return desk.pool.account().hidden_code.load(std::memory_order_relaxed) == State::some; }
-
 void HiddenCode::on_command(Worker& worker, ServerConnection& server, Bytes body) {
-  if (body.size() < 8 || (body[0] != std::byte{'C'} && body[0] != std::byte{'A'}) || !server.client || !is_asked_for(worker, *server.desk)) return;
+  if (body.size() < 8 || (body[0] != std::byte{'C'} && body[0] != std::byte{'A'} && body[0] != std::byte{'I'}) || !server.client || !is_asked_for(worker, *server.desk)) return;
   const auto view = read_command_complete(body);
   if (!view) return;
-  const bool makes = std::find(std::begin(makers), std::end(makers), view->tag) != std::end(makers);
-  if (!makes && !makes_table(server.touch.get(), view->tag)) return;
+  if (!makes_code(view->tag) || is_temporary_table(server.touch.get(), view->tag)) return;
   SessionTouch& touched = worker.touch(server);
   touched.everything = touched.code = touched.makes_code = true;
 }
 
-void HiddenCode::forget(PoolDesk& desk) {
-  PoolAccount& pool = desk.pool.account();
-  ++pool.hidden_code_made;
-  pool.hidden_code.store(State::unknown);
+void HiddenCode::forget(Worker& worker, PoolDesk& desk) {
+  for (PoolAccount* pool : worker.shared_.ledger.pools_of_database(desk.pool.account())) {
+    ++pool->hidden_code_made;
+    pool->hidden_code.store(State::unknown);
+  }
 }
 
 }  // namespace pgweir

@@ -23,10 +23,10 @@ class HiddenCode {
   static void on_answer(Worker& worker, ServerConnection& server);
   // Whether what a client of the pool has done is not told by its statements alone.
   static bool possible(const Worker& worker, const PoolDesk& desk);
-  static bool known(const PoolDesk& desk);     // there is some
   // CommandComplete for a client: it may have made such code, which counts from the end of its transaction on.
   static void on_command(Worker& worker, ServerConnection& server, Bytes body);
-  static void forget(PoolDesk& desk);
+  // For all pools of the database.
+  static void forget(Worker& worker, PoolDesk& desk);
 
  private:
   static bool is_asked_for(const Worker& worker, const PoolDesk& desk);

@@ -136,7 +136,7 @@ void Worker::note_effects(ClientSession& client, const sql::SessionEffects& effe
   if (effects.all_settings || effects.leaves_something || effects.takes_something_away || effects.runs_code) touch(server).everything = true;
   if (effects.runs_code) touch(server).code = true;
   if (effects.makes_code) touch(server).makes_code = true;
-  if (effects.makes_temporary) ++touch(server).temporaries;
+  if (effects.temporary_tables > 0) touch(server).temporaries += effects.temporary_tables;
   if (effects.unreadable_setting) touch(server).stays = PinReason::unreadable;
   if (effects.loads_library) touch(server).stays = PinReason::library;
 }
@@ -179,7 +179,7 @@ bool Worker::settle_session(ServerConnection& server) {
   const bool numbered = Sequences::settle(*this, server);
   if (!server.touch) return !numbered && !Listeners::try_move(*this, server) && client.pin == PinReason::none;
   SessionTouch& touched = *server.touch;
-  if (std::exchange(touched.makes_code, false)) HiddenCode::forget(*server.desk);
+  if (std::exchange(touched.makes_code, false)) HiddenCode::forget(*this, *server.desk);
   // What is said there at the startup comes back when it is not set any more, which only the whole session tells.
   touched.everything |= policy::names_any(client.startup, touched.settings);
   if (touched.stays != PinReason::none && Refusals::in_force(*server.desk)) {
@@ -209,7 +209,7 @@ bool Worker::settle_session(ServerConnection& server) {
   client.phase = ClientPhase::preparing;
   server.told.clear();
   std::string question = touched.everything ? policy::session_question(names, touched.code) : policy::settings_question(names);
-  if (touched.everything && touched.code) question += policy::computed_names_question(touched.functions, HiddenCode::known(*server.desk));
+  if (touched.everything && touched.code) question += policy::computed_names_question(touched.functions, HiddenCode::possible(*this, *server.desk));
   start_job(server, ServerJob::look, question);
   return false;
 }
@@ -354,7 +354,7 @@ bool Worker::give_settings(ServerConnection& server, const std::string& reported
 
 // What the client that leaves did to its session is undone before anybody else gets the server.
 void Worker::clean_session(ServerConnection& server) {
-  if (server.touch && server.touch->makes_code) HiddenCode::forget(*server.desk);
+  if (server.touch && std::exchange(server.touch->makes_code, false)) HiddenCode::forget(*this, *server.desk);
   if (outlasts_discard(server.client->pin)) return end_server(server, CloseReason::client_left_not_ready);
   ++server.desk->isolation.cleaned;
   unlink(server);

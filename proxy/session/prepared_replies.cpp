@@ -45,6 +45,7 @@ void Worker::on_batch_failed(ServerConnection& server, const Piece& piece, const
     server.restores->refused = true;
   }
   server.may_repeat = false;
+  if (server.touch) server.touch->temporaries = 0;
   if (!server.swallowing) server.sql.orders.clear();
   if (verdict.notes_dropped > 0 && server.client) {
     server.assumptions.take_back(verdict.notes_dropped, verdict.failed_is_noted, server.client->statements, server.statements);

@@ -24,7 +24,7 @@ struct SessionTouch {
   bool everything = false;                 // the whole session must be looked at
   bool code = false;                       // ... and the names of settings that functions know
   bool makes_code = false;                 // CREATE FUNCTION, CREATE TRIGGER, ...
-  std::uint16_t temporaries = 0;           // texts that make temporary tables, whose CREATE TABLE has not come yet
+  unsigned temporaries = 0;                // CREATE TEMP TABLEs that have not been answered yet
   PinReason stays = PinReason::none;       // no look would tell: the server stays with the client
   // Whether what its client listens to elsewhere has been LISTENed to here, so that a look tells all of it.
   enum class Given : std::uint8_t { no, if_committed, surely } given = Given::no;

@@ -3,6 +3,7 @@
 
 #include "protocol/compose.h"
 #include "proxy/policy/release.h"
+#include "proxy/session/hidden_code.h"
 #include "proxy/session/refusals.h"
 #include "proxy/session/server_login.h"
 
@@ -245,6 +246,7 @@ void Worker::on_client_gone(ClientSession& client, int) {
 
 void Worker::end_server(ServerConnection& server, CloseReason reason, const std::string& text) {
   if (server.state() == ServerState::leaving) return;
+  if (server.touch && std::exchange(server.touch->makes_code, false)) HiddenCode::forget(*this, *server.desk);
   if (server.dedicated && server.client) {
     server.close_reason = reason;
     return end_client(*server.client, CloseReason::server_conn_crashed);

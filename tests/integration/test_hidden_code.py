@@ -8,7 +8,7 @@ import time
 import pytest
 from fake_server import AUTHENTICATED, FakeServer, answer, key_data, ready
 from test_isolation import isolation
-from wire import eventually, extended, msg, z
+from wire import eventually, extended, msg, query, z
 
 pytestmark = pytest.mark.ours
 
@@ -52,12 +52,12 @@ def orders(cluster):
     @contextlib.contextmanager
     def make(sql=""):
         with cluster.connect("p3") as direct:
-            direct.execute("drop schema public cascade; create schema public; grant all on schema public to public;"
+            direct.execute("drop schema if exists made cascade; drop schema public cascade; create schema public; grant all on schema public to public;"
                            "create table orders (id int, note text); create table audited (id int); grant all on orders, audited to public;" + sql)
             yield direct
     yield make
     with cluster.connect("p3") as direct:
-        direct.execute("drop schema public cascade; create schema public; grant all on schema public to public")
+        direct.execute("drop schema if exists made cascade; drop schema public cascade; create schema public; grant all on schema public to public")
 
 
 @pytest.mark.parametrize("protocol", ["simple", "extended"])
@@ -135,13 +135,17 @@ def test_code_that_is_made_through_the_pool_counts_from_its_commit_on(pooler, or
             one.ask("drop trigger hidden on orders; drop function f()")
 
 
-SUSPECT = ("create function f() returns text language sql as $$select set_config('app.left', 'made', false)$$;"
+SUSPECT = ("grant create on database p3 to public; create function f() returns text language sql as $$select set_config('app.left', 'made', false)$$;"
            "create function f(int, int) returns bool language sql as $$select set_config('app.left', 'made', false) <> ''$$;")
 # name: (what one client makes of functions that are there, what another runs)
 MAKES = {
     "a table's default": ("create table made (id int, note text default f())", "insert into made (id) values (1)"),
     "a table's default, in a transaction": ("begin; create table made (id int, note text default f()); commit", "insert into made (id) values (1)"),
     "a table's own default": ("create table made (id int, note text default set_config('app.left', 'made', false))", "insert into made (id) values (1)"),
+    "a table of a spelled name": ('create table U&"made" (id int, note text default f())', "insert into made (id) values (1)"),
+    "a table behind temporary ones": ("begin; drop table if exists pg_temp.x; create temp table s as select 1 as a; drop table s; "
+                                      "create table made (id int, note text default f()); commit", "insert into made (id) values (1)"),
+    "a table of a schema": ("create schema made create table made (id int, note text default f())", "insert into made.made (id) values (1)"),
     "a domain's check": ("create domain made as int check (f(value, 1))", "select 1::made"),
     "an operator": ("create operator ~~> (leftarg = int, rightarg = int, function = f)", "select 1 ~~> 2"),
     "DO": ("do $$ begin create view made as select f(); end $$", "select * from made"),
@@ -164,6 +168,53 @@ def test_code_that_clients_make_of_functions_that_are_there_counts_at_once(poole
             p.log_has("code that no statement names may change sessions", 15)
 
 
+def test_a_temporary_table_that_failed_hides_no_other(pooler, orders):
+    with orders(SUSPECT):
+        p = pooler(pool_mode="transaction", default_pool_size=1, workers=1)
+        with p.wire("p3") as one, p.wire("p3") as two:
+            one.ask("begin")
+            one.ask("savepoint a")
+            one.send(query("create temp table t (bad)")).until()
+            one.ask("rollback to a")
+            one.ask("create table made (id int, note text default f())")
+            one.ask("commit")
+            two.ask("insert into made (id) values (1)")
+            assert one.value(LEFT) == CLEAN
+
+
+def test_temporary_tables_do_not_have_it_asked_again(pooler, orders, cluster):
+    with orders():
+        p = pooler(pool_mode="transaction", default_pool_size=1, workers=1)
+        with p.wire("p3") as one:
+            one.value("select 1")
+            for _ in range(3):
+                one.ask("begin; create temp table t (a int) on commit drop; commit")
+                one.ask("create temporary table if not exists u (a int); drop table u")
+            row = isolation(p, "p3")
+            one.value("select 1")
+            assert isolation(p, "p3") == row, "nothing is looked at where nothing may have been made"
+
+
+def test_what_one_user_makes_counts_for_another_users_pool(pooler, orders, cluster):
+    with orders(SUSPECT):
+        p = pooler(pool_mode="transaction", default_pool_size=1, workers=1)
+        with p.wire("p3") as maker, p.wire("p3", user="alice") as one, p.wire("p3", user="alice") as two:
+            one.value("select 1")
+            maker.ask("create table made (id int, note text default f()); grant all on made to public")
+            two.ask("insert into made (id) values (1)")
+            assert one.value(LEFT) == CLEAN
+            assert two.value("select current_setting('app.left')") == "made"
+
+
+def test_while_it_is_not_known_a_computed_name_keeps_the_server(pooler, orders):
+    with orders(COMPUTES + FUNCTION.format(name="f", body="perform outer_comp('kept');") + TRIGGER.format(name="f")):
+        p = pooler(pool_mode="transaction", default_pool_size=2, workers=1)
+        with p.wire("p3") as one, p.wire("p3") as two:
+            one.ask("create table other (a int)")
+            one.ask("insert into orders values (1)")
+            assert {two.value("select coalesce(current_setting('app.kept', true), '')") for _ in range(5)} == {""}
+
+
 def test_an_answer_from_before_code_was_made_does_not_count(pooler):
     """A server that is asked once more answers when another client has made a view elsewhere: every session is looked at, still."""
     nothing = msg("C", z("SELECT 0")) + ready()
@@ -175,6 +226,8 @@ def test_an_answer_from_before_code_was_made_does_not_count(pooler):
             text = conn.read().body
             if b"SET LOCAL statement_timeout" in text:
                 asked.append(text)
+                if len(asked) > 2:
+                    continue                           # and never answers
                 if len(asked) == 2:
                     made.wait(20)
                 conn.send(nothing)
@@ -189,7 +242,7 @@ def test_an_answer_from_before_code_was_made_does_not_count(pooler):
                 conn.send(nothing)
 
     with FakeServer(serve) as server:
-        p = pooler(databases={"odd": f"host=127.0.0.1 port={server.port}"}, pool_mode="transaction", default_pool_size=2, workers=1,
+        p = pooler(databases={"odd": f"host=127.0.0.1 port={server.port}"}, pool_mode="transaction", default_pool_size=9, workers=1,
                    session_audit_interval=2)
         with p.wire("odd") as one:
             assert one.value("select 1") == "1" and not looks

@@ -10,9 +10,7 @@ pytestmark = pytest.mark.ours
 
 
 def behind(pooler, server, **settings):
-    # These servers know their one conversation: the pool's own question about hidden code would be no part of it.
-    return pooler(databases={"p0": "", "odd": f"host=127.0.0.1 port={server.port}"}, pool_mode="transaction",
-                  **{"session_audit_interval": 0} | settings)
+    return pooler(databases={"p0": "", "odd": f"host=127.0.0.1 port={server.port}"}, pool_mode="transaction", **settings)
 
 
 def refusal(p):
@@ -85,7 +83,8 @@ def test_T38_a_servers_key_of_any_length_goes_back_to_it_whole(pooler, length):
         conn.read()
 
     with FakeServer(serve) as server:
-        p = behind(pooler, server)
+        # It knows this one conversation: the pool's own question about hidden code would be no part of it.
+        p = behind(pooler, server, session_audit_interval=0)
         with p.wire("odd") as conn:
             conn.send(query("select pg_sleep(30)"))
             eventually(lambda: p.pool("odd")["sv_active"] == 1)

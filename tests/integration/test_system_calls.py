@@ -45,15 +45,18 @@ def counts_during(pooler, seconds, command):
 @pytest.mark.parametrize("clients", [8, 48])
 def test_a_transaction_costs_two_reads_two_writes_and_the_waits(pooler, protocol, clients):
     p = pooler(pool_mode="transaction", default_pool_size=20)
-    calls, transactions, moved = counts_during(p, 2, pgbench_command(p, protocol, clients, seconds=4))
+    # On a busy machine the queue's front is of either worker, which is half of them; one quiet moment in three tells.
+    for _ in range(3):
+        calls, transactions, moved = counts_during(p, 2, pgbench_command(p, protocol, clients, seconds=4))
+        if moved <= 0.4 * transactions:
+            break
     reads = sum(calls.get(name, 0) for name in ("recvfrom", "recvmsg", "read"))
     writes = sum(calls.get(name, 0) for name in ("sendto", "sendmsg", "write", "writev"))
     # A little around the counted seconds is the console's own, and the tracer's coming and going.
     assert transactions > 100
     # A server that changes workers: out of one epoll and into the other, a bell rung and silenced; the worker that
     # takes it may have slept. Another bell asks for it.
-    # On a busy machine the queue's front is of either worker, which is half of them; more would be a server sent about.
-    assert moved <= 0.6 * transactions, (moved, transactions)
+    assert moved <= 0.5 * transactions, (moved, transactions)
     assert reads <= 2.1 * transactions + 2 * moved + 50 and writes <= 2.1 * transactions + 2 * moved + 50, calls
     assert calls.get("epoll_wait", 0) <= 2.1 * transactions + moved + 50, calls
     assert calls.get("epoll_ctl", 0) <= 0.05 * transactions + 2 * moved + 50, calls

@@ -77,7 +77,7 @@ TEST_CASE("setting the same value again keeps the shared object") {
   CHECK(**value_at(one, tracked.place_of("TimeZone")) == "UTC");
 }
 
-TEST_CASE("clients that come with equal values share them, whatever others come in between") {
+TEST_CASE("clients that come with equal values share them as a rule, and all have their own") {
   const TrackedParameters tracked("");
   ParameterPool pool;
   CHECK(pool.same_as(nullptr) == nullptr);

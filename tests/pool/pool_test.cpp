@@ -73,8 +73,8 @@ TEST_CASE("a server that is tested for long is waited for no more") {
   Fixture f;
   f.waiter();
   f.server(ServerState::tested);
-  CHECK(f.wanted(start + std::chrono::milliseconds(99)) == 0);
-  CHECK(f.wanted(start + std::chrono::milliseconds(100)) == 1);
+  CHECK(f.wanted(start + std::chrono::milliseconds(499)) == 0);
+  CHECK(f.wanted(start + std::chrono::milliseconds(500)) == 1);
 }
 
 TEST_CASE("a paused pool opens nothing") {
