@@ -85,7 +85,7 @@ def test_min_pool_size_is_kept_while_clients_are_there(pooler, cluster):
 def test_min_pool_size_with_a_forced_user_needs_no_client(pooler, cluster):
     p = pooler(pool_mode="transaction", databases={"p4": "user=bouncer min_pool_size=2"})
     eventually(lambda: cluster.backends("p4") == 2)
-    assert p.pool("p4")["sv_idle"] == 2
+    eventually(lambda: p.pool("p4")["sv_idle"] == 2)      # one of them is asked for hidden code first
 
 
 def test_the_reserve_pool_opens_only_after_its_timeout(pooler):
