@@ -235,6 +235,12 @@ void Worker::hear(ServerConnection& server, const Piece& piece) {
 
 void Worker::on_looked(ServerConnection& server) {
   ClientSession& client = *server.client;
+  // PostgreSQL signals a backend that is cancelled, and its process group: the second may meet our question instead.
+  if (server.job_failed && server.job_error == "canceling statement due to user request") {
+    client.phase = ClientPhase::leasing;
+    (void)settle_session(server);
+    return;
+  }
   const std::unique_ptr<SessionTouch> touched = std::move(server.touch);
   server.steps = {};
   PinReason reason = PinReason::none;

@@ -284,3 +284,27 @@ def test_the_interval_0_switches_it_off(pooler, orders):
             one.ask("select * from seen")
             assert two.value(LEFT) != CLEAN
         assert "may change sessions" not in p.log()
+
+
+def test_a_cancel_that_meets_the_question_about_a_session_has_it_asked_again(pooler):
+    canceled = msg("E", b"SERROR\0C57014\0Mcanceling statement due to user request\0\0") + ready()
+    looks = []
+
+    def serve(conn):
+        conn.send(AUTHENTICATED + key_data(7, b"four") + ready())
+        while True:
+            text = conn.read().body
+            if text.startswith(b"select f()"):
+                conn.send(answer("1"))
+                continue
+            if b"pg_settings" in text:
+                looks.append(text)
+            conn.send(canceled if len(looks) == 1 and b"pg_settings" in text else msg("C", z("SELECT 0")) + ready())
+
+    with FakeServer(serve) as server:
+        p = pooler(databases={"odd": f"host=127.0.0.1 port={server.port}"}, pool_mode="transaction", default_pool_size=1, workers=1)
+        with p.wire("odd") as one:
+            assert one.value("select f()") == "1"
+            eventually(lambda: len(looks) == 2)
+            eventually(lambda: p.pool("odd")["sv_idle"] == 1)
+            assert isolation(p, "odd")["pinned"] == 0

@@ -230,7 +230,13 @@ def test_T39_a_cancel_during_a_shutdown_that_waits_for_its_query_blocks_nobody(p
         elif by == "unix":
             send_cancel(p.unix_path, busy.key)
         else:
-            # Nobody listens there any more: PQcancel fails at once, and the query goes on to its end.
+            # Nobody listens there any more, a moment behind that line: PQcancel fails at once, and the query goes on to its end.
+            def refused():
+                try:
+                    Conn(p.address).close()
+                except OSError:
+                    return True
+            eventually(refused, 2)
             with pytest.raises(OSError):
                 send_cancel(p.address, busy.key, timeout=20)
         assert busy.until()[-1].tag == "Z"
