@@ -1,11 +1,10 @@
 #include "proxy/net/epoll_loop.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 
 #include "proxy/core/check.h"
+#include "proxy/net/calls.h"
 #include "proxy/net/clock.h"
 #include "proxy/net/socket_state.h"
 
@@ -51,6 +50,7 @@ void EpollLoop::turn(Duration longest_wait) {
     dispatch(batch_[batch_at_]);
   }
   batch_size_ = 0;
+  send_queued();
   ring_what_is_due();
 }
 
@@ -72,10 +72,13 @@ void EpollLoop::stream_ready(EpollStream& stream, std::uint32_t events) {
   if (stream.closed_) return;
   constexpr std::uint32_t hung_up = EPOLLHUP | EPOLLERR;
   // After a hang-up the owed report comes too: the write it leads to fails and tells the session.
-  if (stream.wants_write_ && (events & (EPOLLOUT | hung_up))) {
+  if (stream.wants_write_ && (events & (EPOLLOUT | hung_up)) && (!stream.unsent_ || send_unsent(stream))) {
     stream.wants_write_ = false;
     watch_changed(stream);
-    report_writable(stream);
+    if (stream.owes_writable_) {
+      stream.owes_writable_ = false;
+      report_writable(stream);
+    }
     if (!current_) return;
   }
   if (!(events & (EPOLLIN | hung_up))) return;
@@ -90,7 +93,7 @@ void EpollLoop::stream_ready(EpollStream& stream, std::uint32_t events) {
 // EAGAIN.
 void EpollLoop::receive(EpollStream& stream) {
   ++counters_.receives;
-  const ssize_t got = recv(stream.fd_, scratch_.get(), scratch_size, MSG_DONTWAIT);
+  const ssize_t got = receive_now(stream.fd_, scratch_.get(), scratch_size);
   if (got > 0) {
     report_bytes(stream, {scratch_.get(), static_cast<std::size_t>(got)});
   } else if (got == 0) {
@@ -135,9 +138,10 @@ void EpollLoop::unwatch(int fd, Watch& watch) {
 
 std::unique_ptr<Stream> EpollLoop::adopt(std::unique_ptr<Detached> socket, Token token) {
   auto* plain = dynamic_cast<DetachedSocket*>(socket.get());
-  PGWEIR_CHECK(plain != nullptr && plain->unread.empty() && plain->unsent.empty());
+  PGWEIR_CHECK(plain != nullptr && plain->unread.empty());
   auto stream = std::make_unique<EpollStream>(*this, take_fd(*plain), token, plain->tcp);
   stream->take_tls(std::move(plain->tls));
+  if (!plain->unsent.empty()) keep_unsent(*stream, as_bytes(plain->unsent));
   bring_up_to_date(*stream);
   if (!(stream->watched_ & registered)) {
     const int error = errno;
@@ -180,6 +184,7 @@ void EpollLoop::bring_up_to_date(EpollStream& stream) {
 void EpollLoop::forget_stream(EpollStream& stream) {
   if (current_ == &stream) current_ = nullptr;
   if (stream.changed_) std::erase(changed_, &stream);
+  if (stream.unsent_) unsent_.erase(&stream);
   forget_events(key_of(stream));
 }
 

@@ -1,9 +1,9 @@
 #include "proxy/net/send.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
+
+#include "proxy/net/calls.h"
 
 namespace pgweir {
 namespace {
@@ -15,12 +15,11 @@ std::size_t total(std::span<const iovec> parts) {
 }
 
 ssize_t send_parts(int fd, std::span<const iovec> parts) {
-  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
-  if (parts.size() == 1) return send(fd, parts[0].iov_base, parts[0].iov_len, flags);
+  if (parts.size() == 1) return send_now(fd, parts[0].iov_base, parts[0].iov_len);
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());
   message.msg_iovlen = parts.size();
-  return sendmsg(fd, &message, flags);
+  return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 // The system takes no more than IOV_MAX parts in one call; the rest counts as not taken.

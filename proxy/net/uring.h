@@ -17,10 +17,10 @@ namespace pgweir {
 // works for us only while we wait, and nobody else submits (io_uring_setup(2)).
 class Uring {
  public:
-  // 32 KiB as in the epoll loop. So many that a batch of receives finds room; few enough to stay in
-  // the cache.
-  static constexpr std::size_t buffer_size = 32 * 1024;
-  static constexpr unsigned buffers = 16;
+  // So many that a batch of receives finds room: one that finds none has to be armed anew, which costs
+  // more than the receive. What fills one is read in bulk from then on, in larger portions.
+  static constexpr std::size_t buffer_size = 8 * 1024;
+  static constexpr unsigned buffers = 64;
   static constexpr int buffer_group = 0;
 
   Uring() = default;

@@ -1,13 +1,13 @@
 #include "proxy/net/uring_loop.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
 #include "proxy/core/check.h"
+#include "proxy/net/calls.h"
 #include "proxy/net/clock.h"
 #include "proxy/net/socket_state.h"
 
@@ -17,6 +17,8 @@ namespace {
 // Who sends no more than this so many times in a row is not in the middle of something large, nor about to begin it.
 constexpr int small_message = 4096;
 constexpr std::uint8_t small_messages = 16;
+// What is read at once in bulk, as in the epoll loop.
+constexpr std::size_t bulk_size = 32 * 1024;
 
 std::uint32_t slot_of(std::uint64_t key) {
   return static_cast<std::uint32_t>(key >> 8);
@@ -121,11 +123,11 @@ void UringLoop::readable(std::uint32_t number, int res) {
 }
 
 void UringLoop::receive(std::uint32_t number) {
-  if (!scratch_) scratch_.reset(new std::byte[Uring::buffer_size]);
+  if (!scratch_) scratch_.reset(new std::byte[bulk_size]);
   Slot& slot = slots_[number];
   slot_changed(number);
   ++counters_.receives;
-  const ssize_t got = ::recv(slot.fd, scratch_.get(), Uring::buffer_size, MSG_DONTWAIT);
+  const ssize_t got = receive_now(slot.fd, scratch_.get(), bulk_size);
   if (got > 0) {
     slot.bulk = got < small_message ? static_cast<std::uint8_t>(slot.bulk - 1) : small_messages;
     report_bytes(*slot.stream, {scratch_.get(), static_cast<std::size_t>(got)});
@@ -215,7 +217,7 @@ void UringLoop::sent(std::uint32_t number, int res) {
 }
 
 void UringLoop::send_left(Slot& slot) {
-  const ssize_t sent = ::send(slot.fd, slot.left->data(), slot.left->size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  const ssize_t sent = send_now(slot.fd, slot.left->data(), slot.left->size());
   if (sent > 0) slot.left->erase(0, static_cast<std::size_t>(sent));
   const bool later = sent < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR);
   if (slot.left->empty() || (sent < 0 && !later)) slot.left.reset();

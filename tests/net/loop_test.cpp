@@ -160,21 +160,6 @@ TEST_CASE_TEMPLATE("a session that pauses at every report loses and reorders not
   CHECK((f.seen.received == text));
 }
 
-TEST_CASE_TEMPLATE("more streams with bytes at once than there are receive buffers are all heard",
-                   On, OnEpoll, OnUring) {
-  LoopFixture f(On::kind());
-  std::vector<SocketPair> pairs;
-  std::vector<std::unique_ptr<Stream>> streams;
-  for (std::uint32_t number = 0; number < 200; ++number) {
-    pairs.push_back(socket_pair());
-    streams.push_back(adopt(f.loop, std::move(pairs.back().ours), client(number)));
-    send_all(pairs.back().theirs, "first");
-  }
-  CHECK(f.until([&] { return f.seen.received.size() == 200 * 5; }));
-  for (const SocketPair& pair : pairs) send_all(pair.theirs, "again");
-  CHECK(f.until([&] { return f.seen.received.size() == 200 * 10; }));
-}
-
 TEST_CASE_TEMPLATE("pausing and resuming without traffic costs no system call", On, OnEpoll,
                    OnUring) {
   LoopFixture f(On::kind());

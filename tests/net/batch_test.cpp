@@ -1,0 +1,133 @@
+// Many streams at once: all are heard, and what is written in a batch of events may leave at its end as if it had left at once.
+#include <sys/socket.h>
+
+#include "tests/net/loop_fixture.h"
+
+using namespace pgweir;
+using namespace pgweir::test;
+
+namespace {
+
+// Streams 1 and 2 have bytes in one batch; what happens, happens in the first one's event.
+template <typename F>
+void in_a_batch(LoopFixture& f, F&& happens) {
+  SocketPair a = socket_pair(), b = socket_pair();
+  const auto first = adopt(f.loop, std::move(a.ours), client(1));
+  const auto second = adopt(f.loop, std::move(b.ours), client(2));
+  bool done = false;
+  f.seen.when_bytes = [&](Token, Bytes) {
+    if (!std::exchange(done, true)) happens();
+  };
+  send_all(a.theirs, "x");
+  send_all(b.theirs, "x");
+  f.settle();
+  f.seen.when_bytes = nullptr;
+}
+
+void fill(const Fd& socket) {
+  const std::string filling(1 << 16, '.');
+  while (::send(socket.get(), filling.data(), filling.size(), MSG_DONTWAIT) > 0) {
+  }
+}
+
+std::string read_to_end(LoopFixture& f, const Fd& socket) {
+  std::string got;
+  CHECK(f.until([&] {
+    char bytes[1 << 16];
+    const ssize_t size = ::recv(socket.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+    if (size > 0) got.append(bytes, static_cast<std::size_t>(size));
+    return size == 0 || got.ends_with("!");
+  }));
+  return got;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("more streams with bytes at once than there are receive buffers are all heard",
+                   On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  std::vector<SocketPair> pairs;
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (std::uint32_t number = 0; number < 200; ++number) {
+    pairs.push_back(socket_pair());
+    streams.push_back(adopt(f.loop, std::move(pairs.back().ours), client(number)));
+    send_all(pairs.back().theirs, "first");
+  }
+  CHECK(f.until([&] { return f.seen.received.size() == 200 * 5; }));
+  for (const SocketPair& pair : pairs) send_all(pair.theirs, "again");
+  CHECK(f.until([&] { return f.seen.received.size() == 200 * 10; }));
+}
+
+TEST_CASE_TEMPLATE("as many streams as a busy pool has may have bytes at once, and none has to be listened to anew",
+                   On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  std::vector<SocketPair> pairs;
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (std::uint32_t number = 0; number < 60; ++number) {
+    pairs.push_back(socket_pair());
+    streams.push_back(adopt(f.loop, std::move(pairs.back().ours), client(number)));
+  }
+  f.settle();
+  const std::uint64_t before = f.loop.counters().changes;
+  for (int round = 1; round <= 5; ++round) {
+    for (const SocketPair& pair : pairs) send_all(pair.theirs, "x");
+    CHECK(f.until([&] { return f.seen.received.size() == 60u * static_cast<unsigned>(round); }));
+  }
+  CHECK(f.loop.counters().changes == before);
+}
+
+TEST_CASE_TEMPLATE("what is written to one stream in several small pieces of a batch arrives in order", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(3));
+  in_a_batch(f, [&] {
+    for (const std::string& piece : {std::string("one,"), std::string("two,"), numbered(5000), std::string("three!")})
+      CHECK(write(*stream, piece).wrote == piece.size());
+  });
+  CHECK(drain(pair.theirs) == "one,two," + numbered(5000) + "three!");
+}
+
+TEST_CASE_TEMPLATE("what a batch has written to a full socket arrives before what is written later", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  SocketPair pair = socket_pair();
+  fill(pair.ours);
+  auto stream = adopt(f.loop, std::move(pair.ours), client(3));
+  std::size_t taken = 0;
+  in_a_batch(f, [&] { taken = write(*stream, "first,").wrote; });
+  SUBCASE("by the same stream") {
+    CHECK(write(*stream, "too early").wrote == 0);
+    drain(pair.theirs);
+    CHECK(f.until([&] { return f.seen.writables == 1; }));
+    CHECK(write(*stream, "second!").wrote == 7);
+    f.settle();
+    CHECK(read_to_end(f, pair.theirs) == std::string("first,").substr(0, taken) + "second!");
+  }
+  SUBCASE("by a stream of another loop, to which the socket has gone") {
+    LoopFixture other(On::kind());
+    const auto moved = other.loop.adopt(stream->detach(), client(3));
+    const std::string before = drain(pair.theirs);
+    CHECK(before.find("first") == std::string::npos);
+    CHECK(other.until([&] { return write(*moved, "second!").wrote == 7; }));
+    other.settle();
+    CHECK(read_to_end(other, pair.theirs) == std::string("first,").substr(0, taken) + "second!");
+  }
+  SUBCASE("or at last, when the stream has ended at once") {
+    stream.reset();
+    f.settle();
+    const std::string got = read_to_end(f, pair.theirs);
+    CHECK(got.substr(got.find_last_of('.') + 1) == std::string("first,").substr(0, taken));
+  }
+}
+
+TEST_CASE_TEMPLATE("what a batch has written to a peer that is gone is no error but the stream's own", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(3));
+  in_a_batch(f, [&] {
+    pair.theirs.reset();
+    write(*stream, "to nobody");
+  });
+  CHECK(f.until([&] { return !f.seen.closed.empty(); }));
+  CHECK(f.seen.closed[0].first == client(3));
+  CHECK(write(*stream, "more").status == IoResult::Status::failed);
+}
