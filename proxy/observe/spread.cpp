@@ -49,37 +49,30 @@ double Histogram::quantile(double q) const {
   return 0;
 }
 
-bool Spread::add(Duration value) {
-  const auto us = static_cast<std::uint64_t>(std::max<std::int64_t>(0, count_us(value)));
+// The first, or one that differs from those before.
+bool Spread::add_another(std::uint64_t us) {
   if (count_ == 0) {
     min_us_ = max_us_ = total_us_ = us;
-    mean_ = static_cast<double>(us);
     count_ = 1;
     return false;
   }
   const std::size_t before = bytes();
   if (uniform()) {
-    if (us == min_us_) {
-      ++count_;
-      total_us_ += us;
-      return false;
-    }
     histogram_.add(min_us_, static_cast<std::uint32_t>(count_));
+    squares_ = square(min_us_) * static_cast<double>(count_);
   }
   min_us_ = std::min(min_us_, us);
   max_us_ = std::max(max_us_, us);
   ++count_;
   total_us_ += us;
-  const double off = static_cast<double>(us) - mean_;
-  mean_ += off / static_cast<double>(count_);
-  squares_ += off * (static_cast<double>(us) - mean_);
+  squares_ += square(us);
   histogram_.add(us);
   return bytes() != before;
 }
 
 void Spread::reset() {
   count_ = total_us_ = min_us_ = max_us_ = 0;
-  mean_ = squares_ = 0;
+  squares_ = 0;
   histogram_.reset();
 }
 
@@ -90,18 +83,14 @@ Histogram Spread::histogram() const {
   return made;
 }
 
-// Chan's formula for the squares of two sets.
 Spread& Spread::operator+=(const Spread& other) {
   if (other.count_ == 0) return *this;
   if (count_ == 0) return *this = other;
-  const auto mine = static_cast<double>(count_), theirs = static_cast<double>(other.count_);
-  const double apart = other.mean_ - mean_;
   if (!uniform() || !other.uniform() || min_us_ != other.min_us_) {
     histogram_ = histogram();
     histogram_ += other.histogram();
   }
-  squares_ += other.squares_ + apart * apart * mine * theirs / (mine + theirs);
-  mean_ += apart * theirs / (mine + theirs);
+  squares_ = sum_of_squares() + other.sum_of_squares();
   count_ += other.count_;
   total_us_ += other.total_us_;
   min_us_ = std::min(min_us_, other.min_us_);
@@ -110,7 +99,9 @@ Spread& Spread::operator+=(const Spread& other) {
 }
 
 double Spread::stddev_ms() const {
-  return count_ == 0 ? 0 : std::sqrt(std::max(0.0, squares_ / static_cast<double>(count_))) / 1000;
+  if (uniform()) return 0;
+  const auto count = static_cast<double>(count_), mean = static_cast<double>(total_us_) / count;
+  return std::sqrt(std::max(0.0, squares_ / count - mean * mean)) / 1000;
 }
 
 double Spread::quantile_ms(double q) const {

@@ -1,6 +1,7 @@
 // Durations of one kind, summed up: count, extremes, mean, deviation and a histogram.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -36,7 +37,13 @@ class Histogram {
 class Spread {
  public:
   // True: bytes() has changed.
-  bool add(Duration value);
+  bool add(Duration value) {
+    const auto us = static_cast<std::uint64_t>(std::max<std::int64_t>(0, count_us(value)));
+    if (!uniform() || us != min_us_ || count_ == 0) return add_another(us);
+    ++count_;
+    total_us_ += us;
+    return false;
+  }
   void reset();  // keeps the memory
   Spread& operator+=(const Spread& other);
 
@@ -53,9 +60,12 @@ class Spread {
 
  private:
   bool uniform() const { return min_us_ == max_us_; }
+  bool add_another(std::uint64_t us);
+  static double square(std::uint64_t us) { return static_cast<double>(us) * static_cast<double>(us); }
+  double sum_of_squares() const { return uniform() ? square(min_us_) * static_cast<double>(count_) : squares_; }
 
   std::uint64_t count_ = 0, total_us_ = 0, min_us_ = 0, max_us_ = 0;
-  double mean_ = 0, squares_ = 0;  // Welford's, in microseconds
+  double squares_ = 0;             // sum of the values' squares, in microseconds; of no use while uniform()
   Histogram histogram_;            // empty while uniform()
 };
 

@@ -42,6 +42,12 @@ TEST_CASE("a spread knows mean, deviation and quantiles") {
   CHECK(spread.quantile_ms(0.99) == doctest::Approx(990).epsilon(0.125));
 }
 
+TEST_CASE("a spread tells a small deviation of long durations") {
+  Spread spread;
+  for (int i = 0; i < 1'000'000; ++i) spread.add(seconds(10) + microseconds(i % 2 == 0 ? 50 : -50));
+  CHECK(spread.stddev_ms() == doctest::Approx(0.05).epsilon(0.05));
+}
+
 TEST_CASE("two spreads together are as one that saw all values") {
   Spread all, low, high;
   for (int ms = 1; ms <= 100; ++ms) {
