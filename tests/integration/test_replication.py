@@ -107,6 +107,8 @@ def test_pg_recvlogical_receives_changes(pool, primary):
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
+        with primary.connect("p0") as conn:               # its walsender takes its time
+            eventually(lambda: conn.execute("select 1 from pg_replication_slots where slot_name = 'recv' and active").fetchone() is None)
         ended(tool(p, "pg_recvlogical", "-d", "p0", "--slot", "recv", "--drop-slot"))
         with primary.connect("p0") as conn:
             conn.execute("drop table changes")
