@@ -188,30 +188,9 @@ void Conversation::on_copy_in() {
   if (extended_query && !synced) batch_open_ = true;
 }
 
-// CopyDone without a COPY is ignored by the server; it must not hold up what follows.
-void Conversation::drop_settled() {
-  while (front_is(Owed::copy_end)) pop();
-}
-
-char Conversation::take_fake() {
-  drop_settled();
-  if (!front_is(Owed::fake)) return 0;
-  const char tag = owed_[head_].reply_tag;
-  pop();
-  drop_settled();
-  return tag;
-}
-
-void Conversation::drop() {
-  ends_owed_ -= ends_batch(owed_[head_].kind);
-  ++head_;
-  if (head_ == owed_.size()) {
-    owed_.clear();
-    head_ = 0;
-  } else if (head_ >= 1024) {
-    owed_.erase(owed_.begin(), owed_.begin() + static_cast<std::ptrdiff_t>(head_));
-    head_ = 0;
-  }
+void Conversation::forget_spent() {
+  owed_.erase(owed_.begin(), owed_.begin() + static_cast<std::ptrdiff_t>(head_));
+  head_ = 0;
 }
 
 void Conversation::desync(ReplyVerdict& verdict) {

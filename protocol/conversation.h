@@ -54,12 +54,23 @@ class Conversation {
 
   // Judges a backend message (its first piece). `first_body_byte` counts for ReadyForQuery only.
   ReplyVerdict on_reply(char tag, char first_body_byte);
+  // Whether a DataRow comes next for the client, which changes nothing here.
+  bool passes_rows() const {
+    return owed_count() > 0 && owed_[head_].whom == For::client && (owed_[head_].kind == Owed::query || owed_[head_].kind == Owed::execute);
+  }
   // Whether take_fake() or take_settled() would tell of anything.
   bool has_news() const {
     return settled_ > 0 || (owed_count() > 0 && (owed_[head_].kind == Owed::fake || owed_[head_].kind == Owed::copy_end));
   }
   // The tag of the fake whose turn has come, which is then no longer owed; 0: none has.
-  char take_fake();
+  char take_fake() {
+    drop_settled();
+    if (!front_is(Owed::fake)) return 0;
+    const char tag = owed_[head_].reply_tag;
+    pop();
+    drop_settled();
+    return tag;
+  }
   // How many noted requests were answered, fakes among them, since the last call.
   unsigned take_settled() { return std::exchange(settled_, 0u); }
 
@@ -112,11 +123,23 @@ class Conversation {
     settled_ += owed_[head_].noted;
     drop();
   }
-  void drop();
+  void drop() {
+    ends_owed_ -= ends_batch(owed_[head_].kind);
+    if (++head_ == owed_.size()) {
+      owed_.clear();
+      head_ = 0;
+    } else if (head_ >= 1024) {
+      forget_spent();
+    }
+  }
+  void forget_spent();
   static bool ends_batch(Owed kind) {
     return kind == Owed::sync || kind == Owed::query || kind == Owed::function_call;
   }
-  void drop_settled();
+  // CopyDone without a COPY is ignored by the server; it must not hold up what follows.
+  void drop_settled() {
+    while (front_is(Owed::copy_end)) pop();
+  }
   const Entry* front() const { return owed_count() > 0 ? &owed_[head_] : nullptr; }
   static bool extended(Owed kind) { return kind <= Owed::close; }
   bool front_is(Owed kind) const { return owed_count() > 0 && owed_[head_].kind == kind; }

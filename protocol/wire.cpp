@@ -4,39 +4,7 @@
 
 namespace pgweir {
 
-const std::byte* WireReader::take(std::size_t count) {
-  if (!ok_ || bytes_.size() - at_ < count) {
-    ok_ = false;
-    return nullptr;
-  }
-  const std::byte* start = bytes_.data() + at_;
-  at_ += count;
-  return start;
-}
-
-std::uint8_t WireReader::u8() {
-  const std::byte* at = take(1);
-  return at ? static_cast<std::uint8_t>(*at) : std::uint8_t{0};
-}
-
-std::uint16_t WireReader::u16() {
-  const std::byte* at = take(2);
-  return at ? load_be16(at) : std::uint16_t{0};
-}
-
-std::uint32_t WireReader::u32() {
-  const std::byte* at = take(4);
-  return at ? load_be32(at) : 0;
-}
-
-std::int16_t WireReader::i16() {
-  return static_cast<std::int16_t>(u16());
-}
-std::int32_t WireReader::i32() {
-  return static_cast<std::int32_t>(u32());
-}
-
-std::string_view WireReader::cstring() {
+std::string_view WireReader::long_cstring() {
   const Bytes left = ok_ ? bytes_.subspan(at_) : Bytes{};
   const void* zero = left.empty() ? nullptr : std::memchr(left.data(), 0, left.size());
   if (!zero) {
@@ -46,15 +14,6 @@ std::string_view WireReader::cstring() {
   const auto size = static_cast<std::size_t>(static_cast<const std::byte*>(zero) - left.data());
   at_ += size + 1;
   return as_text(left.first(size));
-}
-
-Bytes WireReader::bytes(std::size_t count) {
-  const std::byte* at = take(count);
-  return at ? Bytes{at, count} : Bytes{};
-}
-
-Bytes WireReader::rest() {
-  return bytes(remaining());
 }
 
 void WireWriter::begin(char tag) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "protocol/bytes.h"
 
@@ -16,16 +17,32 @@ class WireReader {
  public:
   explicit WireReader(Bytes bytes) : bytes_(bytes) {}
 
-  std::uint8_t u8();
-  std::int16_t i16();
-  std::uint16_t u16();
-  std::int32_t i32();
-  std::uint32_t u32();
+  std::uint8_t u8() {
+    const std::byte* at = take(1);
+    return at ? static_cast<std::uint8_t>(*at) : std::uint8_t{0};
+  }
+  std::int16_t i16() { return static_cast<std::int16_t>(u16()); }
+  std::uint16_t u16() {
+    const std::byte* at = take(2);
+    return at ? load_be16(at) : std::uint16_t{0};
+  }
+  std::int32_t i32() { return static_cast<std::int32_t>(u32()); }
+  std::uint32_t u32() {
+    const std::byte* at = take(4);
+    return at ? load_be32(at) : 0;
+  }
   // Text up to a zero byte, which is taken as well but is not part of the view.
-  std::string_view cstring();
-  Bytes bytes(std::size_t count);
+  std::string_view cstring() {
+    // Most names are empty, and their end need not be looked for.
+    if (ok_ && at_ < bytes_.size() && bytes_[at_] == std::byte{0}) return as_text(bytes_.subspan(at_++, 0));
+    return long_cstring();
+  }
+  Bytes bytes(std::size_t count) {
+    const std::byte* at = take(count);
+    return at ? Bytes{at, count} : Bytes{};
+  }
   // Everything that is left, possibly nothing.
-  Bytes rest();
+  Bytes rest() { return bytes(remaining()); }
 
   bool ok() const { return ok_; }
   // Every byte has been read, and none was missing.
@@ -35,7 +52,14 @@ class WireReader {
   std::size_t offset() const { return at_; }
 
  private:
-  const std::byte* take(std::size_t count);
+  const std::byte* take(std::size_t count) {
+    if (!ok_ || bytes_.size() - at_ < count) {
+      ok_ = false;
+      return nullptr;
+    }
+    return bytes_.data() + std::exchange(at_, at_ + count);
+  }
+  std::string_view long_cstring();
 
   Bytes bytes_;
   std::size_t at_ = 0;

@@ -70,8 +70,8 @@ void StatementClock::on_request(const Piece& piece, TimePoint now) {
   if (piece.ends) incoming_ = no_slot;
 }
 
-bool StatementClock::wants_flush(const Piece& next) const {
-  if (executed_ == 0 || running_.empty() || running_.back().group != group_) return false;
+bool StatementClock::may_want_flush(const Piece& next) const {
+  if (running_.empty() || running_.back().group != group_) return false;
   if (next.tag != 'P' && next.tag != 'B' && next.tag != 'E') return false;
   if (executed_ <= alone_max || executed_ % alone_max == 0) return true;
   if (next.tag == 'P') {

@@ -53,7 +53,7 @@ class StatementClock {
   // A message of the client's on its way to the server; all of its pieces, in order.
   void on_request(const Piece& piece, TimePoint now);
   // Whether a Flush is to go out in front of this message, so that the execution before it is timed for itself.
-  bool wants_flush(const Piece& next) const;
+  bool wants_flush(const Piece& next) const { return executed_ > 0 && may_want_flush(next); }
   // A Flush of the pooler's own goes out.
   void on_flush() { ++group_; }
   // A Bind of a statement whose text is not known from this server's own requests. `values`: what follows the names.
@@ -124,6 +124,7 @@ class StatementClock {
     char sqlstate[6] = {};
   };
 
+  bool may_want_flush(const Piece& next) const;
   Slot start_query(Bytes body);
   Slot start_function_call(Bytes body);
   void start_parse(Bytes body);

@@ -68,20 +68,11 @@ std::string quote_channel(std::string_view name) {
 // --- giving them to the server that the client has got
 
 bool Listeners::asks_for_channels(Worker& worker, const ClientSession& client, const Piece& piece) {
-  std::string_view sql;
-  if (piece.tag == 'Q') {
-    const auto lead = read_query_lead(piece.body());
-    if (lead) sql = lead->sql;
-  } else if (piece.tag == 'P') {
-    const auto lead = read_parse_lead(piece.body());
-    if (lead) sql = lead->sql;
-  } else if (piece.tag == 'B' && worker.tracks_statements(client)) {
-    const auto view = read_bind(piece.body());
-    if (!view) return false;
-    const policy::StatementRef* named = view->statement.empty() ? &client.statements.unnamed : client.statements.find(view->statement);
-    return named && *named && (*named)->text->effects && (*named)->text->effects->needs_channels;
-  }
-  return sql::may_affect_session(sql) && sql::session_effects(sql).needs_channels;
+  const Said& said = worker.said(client, piece);
+  if (!said.facts.affects_session) return false;
+  if (said.bound != Said::Bound::known) return sql::session_effects(said.sql).needs_channels;
+  const auto& effects = Worker::bound_by(client, *said.bind)->text->effects;
+  return effects && effects->needs_channels;
 }
 
 bool Listeners::must_give(Worker& worker, ClientSession& client, const Piece& piece) {

@@ -1,4 +1,4 @@
-// What a client does to its session in a shared mode: noted as it goes by, looked up on the server when its transaction
+// What a client does to its session in a shared mode: noted as it goes by (statement_effects.h), looked up on the server when its transaction
 // is over, given to the next server the client gets. What cannot be given keeps the server with the client.
 //
 //   SET x  ->  noted  ->  transaction over  ->  look: what is x?  ->  kept with the client and the server  ->  released
@@ -7,8 +7,6 @@
 
 #include "protocol/backend.h"
 #include "protocol/compose.h"
-#include "protocol/frontend.h"
-#include "protocol/sql/session_effects.h"
 #include "proxy/policy/hidden_code.h"
 #include "proxy/policy/session_report.h"
 #include "proxy/session/hidden_code.h"
@@ -19,19 +17,10 @@
 namespace pgweir {
 namespace {
 
-// Names of settings of no module that are looked for besides those the client has used.
-constexpr std::size_t custom_names_max = 256;
 // What a server tells of its session; more is not believed.
 constexpr std::size_t told_bytes_max = 256 * 1024;
 // What a client may have set and still change servers. They are copied when one of them changes.
 constexpr std::size_t settings_bytes_max = 64 * 1024;
-
-// A function is looked behind until so many looks have found nothing, and now and then after that.
-constexpr std::uint32_t looks_for_trust = 8, calls_per_look = 64;
-constexpr std::size_t functions_max = 4096;
-
-// Functions by number, for FunctionCall. Source: PostgreSQL's pg_proc.dat.
-constexpr std::uint32_t set_config_oid = 2078, first_lock_oid = 2880, last_lock_oid = 2892, first_user_oid = 16384;
 
 // A setting that was reset is not listed as set by the session any more, though it has a value. Those of modules that are
 // not there, and who one is, are in no list.
@@ -50,128 +39,10 @@ policy::SharedSettings without_reset(policy::SharedSettings settings, const poli
 
 }  // namespace
 
-bool Worker::isolates(const PoolDesk& desk) const {
-  return desk.mode != PoolMode::session && desk.limits.session_state != SessionState::off;
-}
-
-// --- noting
-
-// False: the client has left.
-bool Worker::note_what_it_does(ClientSession& client, const Piece& piece, Run& run) {
-  if (!isolates(*client.desk()) || client.replication) {
-    SessionNotes::note_readiness(*this, client, piece);
-    return true;
-  }
-  note_session(client, piece);
-  return Sequences::note(*this, client, piece, run);
-}
-
-void Worker::note_session(ClientSession& client, const Piece& piece) {
-  switch (piece.tag) {
-    case 'Q': {
-      const auto lead = read_query_lead(piece.body());
-      if (lead) note_text(client, lead->sql, piece.ends);
-      return;
-    }
-    case 'P': {
-      if (tracks_statements(client)) return;       // what it does it does when it is executed
-      const auto lead = read_parse_lead(piece.body());
-      if (lead) note_text(client, lead->sql, piece.ends);
-      return;
-    }
-    case 'B':
-      return note_bind(client, piece.body());
-    case 'F': {
-      const auto call = read_function_call(piece.body());
-      if (!call) return;
-      const std::uint32_t oid = call->function_oid;
-      if (oid == set_config_oid) touch(*client.server).stays = PinReason::unreadable;
-      if ((oid >= first_lock_oid && oid <= last_lock_oid) || oid >= first_user_oid) touch(*client.server).everything = true;
-      return;
-    }
-    default:
-      return;
-  }
-}
-
-void Worker::note_text(ClientSession& client, std::string_view sql, bool whole) {
-  if (!whole) touch(*client.server).everything = true;       // nobody has read the rest
-  client.server->steps.suspect = sql::may_affect_session(sql);
-  if (!client.server->steps.suspect) return;
-  const sql::SessionEffects effects = sql::session_effects(sql);
-  note_effects(client, effects, {});
-  SessionNotes::note_class(*this, client, sql, effects);
-}
-
-void Worker::note_bind(ClientSession& client, Bytes body) {
-  const auto view = read_bind(body);
-  if (!view || !tracks_statements(client)) return;
-  const policy::StatementRef* named = view->statement.empty() ? &client.statements.unnamed : client.statements.find(view->statement);
-  if (!named) return;
-  if (!*named) touch(*client.server).everything = true;      // too large to be remembered
-  else if (const auto& effects = (*named)->text->effects) {
-    note_effects(client, *effects, body.subspan(view->statement_end));
-    SessionNotes::note_class(*this, client, (*named)->text->sql(), *effects);
-  }
-}
-
-void Worker::note_effects(ClientSession& client, const sql::SessionEffects& effects, Bytes parameters) {
-  if (effects.none()) return;
-  ServerConnection& server = *client.server;
-  for (const std::string& name : effects.functions) note_function(server, name);
-  for (const std::string& name : effects.executed) {
-    const policy::StatementRef* named = client.statements.find(name);
-    if (!named || !*named) {
-      touch(server).everything = touch(server).code = true;      // nobody knows its text
-    } else if ((*named)->text->effects && (*named)->text->effects->executed.empty()) {
-      note_effects(client, *(*named)->text->effects, {});        // its parameters stand in SQL, where nobody reads them
-    }
-  }
-  for (const std::string& name : effects.settings) note_setting(server, name);
-  for (const std::uint16_t number : effects.setting_parameters) {
-    const auto name = bind_parameter(parameters, number);
-    if (!name) touch(server).stays = PinReason::unreadable;
-    else note_setting(server, policy::lower_case(*name));
-  }
-  if (effects.all_settings || effects.leaves_something || effects.takes_something_away || effects.runs_code) touch(server).everything = true;
-  if (effects.runs_code) touch(server).code = true;
-  if (effects.makes_code) touch(server).makes_code = true;
-  if (effects.temporary_tables > 0) touch(server).temporaries += effects.temporary_tables;
-  if (effects.unreadable_setting) touch(server).stays = PinReason::unreadable;
-  if (effects.loads_library) touch(server).stays = PinReason::library;
-}
-
-void Worker::note_setting(ServerConnection& server, const std::string& name) {
-  if (shared_.tracked.place_of(name) != policy::TrackedParameters::none) return;    // the server reports it
-  SessionTouch& touched = touch(server);
-  if (!policy::is_plain_setting(name)) {
-    touched.stays = PinReason::unreadable;
-    return;
-  }
-  if (server.desk->limits.session_state == SessionState::pin) touched.stays = PinReason::policy;
-  if (std::find(touched.settings.begin(), touched.settings.end(), name) == touched.settings.end()) touched.settings.push_back(name);
-  if (name.find('.') != std::string::npos && custom_names_.size() < custom_names_max) custom_names_.insert(name);
-}
-
-void Worker::note_function(ServerConnection& server, const std::string& name) {
-  auto& functions = server.desk->functions;
-  auto found = functions.find(name);
-  if (found == functions.end() && functions.size() < functions_max) found = functions.try_emplace(name).first;
-  if (found != functions.end()) {
-    FunctionTrust& trust = found->second;
-    if (!trust.dirty && trust.clean_looks >= looks_for_trust && ++trust.calls % calls_per_look != 0) return;
-  }
-  SessionTouch& touched = touch(server);
-  touched.everything = touched.code = true;
-  touched.functions.push_back(name);
-}
-
 SessionTouch& Worker::touch(ServerConnection& server) {
   if (!server.touch) server.touch = std::make_unique<SessionTouch>();
   return *server.touch;
 }
-
-// --- looking
 
 // True: the server may leave its client now. False: it stays, or is being looked at.
 bool Worker::settle_session(ServerConnection& server) {

@@ -1,6 +1,5 @@
 #include "proxy/session/isolation_notes.h"
 
-#include "protocol/frontend.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
@@ -56,13 +55,9 @@ bool SessionNotes::reports_readiness(const PoolDesk& desk) {
 
 void SessionNotes::note_readiness(Worker& worker, const ClientSession& client, const Piece& piece) {
   if (!reports_readiness(*client.desk()) || client.replication || (piece.tag != 'Q' && piece.tag != 'P')) return;
-  std::string_view text;
-  if (piece.tag == 'Q') {
-    if (const auto lead = read_query_lead(piece.body())) text = lead->sql;
-  } else if (const auto lead = read_parse_lead(piece.body())) {
-    text = lead->sql;
-  }
-  if (!sql::may_affect_session(text)) return;
+  const Said& said = worker.said(client, piece);
+  if (!said.facts.affects_session) return;
+  const std::string_view text = said.sql;
   const sql::SessionEffects effects = sql::session_effects(text);
   if (effects.none()) return;
   IsolationRow& row = worker.isolation_log_.row(log_class(worker, client, text));

@@ -40,22 +40,20 @@ const policy::SharedPlanning& Worker::planning(ClientSession& client) {
 void Worker::note_planning(ClientSession& client, const Piece& piece) {
   if (!tracks_statements(client)) return;
   policy::PlanningSteps& steps = client.server->steps;
-  std::string_view sql;
+  const Said& what = said(client, piece);
+  std::string_view sql = what.sql;
   Bytes values;
   bool sets = false;
   if (piece.tag == 'Q') {
-    const auto lead = read_query_lead(piece.body());
-    if (!lead) return;
-    sql = lead->sql;
-    const bool suspect = isolates(*client.desk()) ? std::exchange(steps.suspect, false) : sql::may_affect_session(sql);
-    sets = suspect && (policy::sets_planning(sql) || executes_a_setting(client, sql));
-  } else if (const auto view = read_bind(piece.body())) {
-    const policy::StatementRef* statement = view->statement.empty() ? &client.statements.unnamed : client.statements.find(view->statement);
-    if (!statement || !*statement) return;
-    const policy::StatementText& text = *(*statement)->text;
-    if (!text.sets_planning && !text.verb && steps.mark == 0) return;
+    if (!what.facts.affects_session && steps.mark == 0) return;
+    sets = what.facts.affects_session && (policy::sets_planning(sql) || executes_a_setting(client, sql));
+  } else {
+    if (what.bound != Said::Bound::known || (!what.bound_plans && steps.mark == 0)) return;
+    const policy::StatementRef statement = bound_by(client, *what.bind);
+    if (!statement) return;
+    const policy::StatementText& text = *statement->text;
     sql = text.sql();
-    values = piece.body().subspan(view->statement_end);
+    values = piece.body().subspan(what.bind->statement_end);
     sets = text.sets_planning || (text.verb && executes_a_setting(client, sql));
   }
   std::uint64_t mark = steps.mark;

@@ -28,10 +28,6 @@ bool is_same(const StatementRef& statement, Bytes identity, const policy::Shared
 
 }  // namespace
 
-bool Worker::tracks_statements(const ClientSession& client) const {
-  return config_->globals.max_prepared_statements > 0 && client.desk()->mode != PoolMode::session && !client.replication;
-}
-
 bool Worker::holds_too_much(const ClientSession& client) const {
   const auto max = static_cast<std::size_t>(config_->globals.max_client_statement_bytes);
   return max > 0 && client.statements.bytes() > max;
@@ -91,7 +87,7 @@ Worker::Verdict Worker::judge_statement_without_server(ClientSession& client, co
     return Verdict::swallow;
   }
   if (piece.tag != 'P' || !piece.ends || holds_too_much(client)) return Verdict::forward;
-  const auto view = read_parse(piece.body());
+  const auto& view = said(client, piece).parse;
   PoolDesk& desk = *client.desk();
   if (!view || view->statement.empty() || client.statements.find(view->statement)) return Verdict::forward;
   const PooledServer* idle = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
@@ -108,12 +104,12 @@ Worker::Verdict Worker::judge_statement_without_server(ClientSession& client, co
 
 Worker::Verdict Worker::judge_parse(ClientSession& client, const Piece& piece, Run& run) {
   ServerConnection& server = *client.server;
-  const auto view = piece.ends ? read_parse(piece.body()) : std::nullopt;
+  const auto& view = said(client, piece).parse;
   if (!view) {
     // Too large to be remembered beyond its batch, or broken: PostgreSQL will say so.
     const auto lead = read_parse_lead(piece.body());
     if (!lead || !lead->statement.empty()) return pass(client, piece);
-    return parse_unnamed(client, piece, {}, policy::touches_statements(lead->sql));
+    return parse_unnamed(client, piece, {}, said(client, piece).facts.touches_statements);
   }
   if (view->statement.empty()) {
     const Bytes identity = identity_of(*view);
@@ -187,7 +183,7 @@ Worker::Verdict Worker::parse_duplicate(ClientSession& client, const Piece& piec
 
 Worker::Verdict Worker::judge_bind(ClientSession& client, const Piece& piece, Run& run) {
   ServerConnection& server = *client.server;
-  const auto view = read_bind(piece.body());
+  const auto& view = said(client, piece).bind;
   if (!view) return pass(client, piece);
   if (view->statement.empty()) {
     const StatementRef& unnamed = client.statements.unnamed;
@@ -309,13 +305,13 @@ Worker::Verdict Worker::judge_close(ClientSession& client, const Piece& piece, R
 
 Worker::Verdict Worker::judge_query(ClientSession& client, const Piece& piece, Run& run) {
   ServerConnection& server = *client.server;
-  const auto lead = read_query_lead(piece.body());
-  const bool touches = lead && policy::touches_statements(lead->sql);
+  const Said& what = said(client, piece);
+  const bool touches = what.facts.touches_statements;
   if (touches && in_doubt(server)) return stall(client, run);
   const bool has_names = client.statements.count() > 0 || in_doubt(server);
-  if (lead && piece.ends && (touches || (has_names && policy::may_execute(lead->sql)))) {
+  if (piece.ends && (touches || (has_names && policy::may_execute(what.sql)))) {
     Verdict verdict = Verdict::forward;
-    if (judge_sql(client, piece, lead->sql, run, verdict)) return verdict;
+    if (judge_sql(client, piece, what.sql, run, verdict)) return verdict;
   }
   const Note note = forget_unnamed(client);
   server.assumptions.on_boundary();

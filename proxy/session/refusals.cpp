@@ -30,7 +30,7 @@ std::optional<sql::Lasting> lasting_of(PinReason left) {
 
 }  // namespace
 
-std::optional<Refusals::Found> Refusals::find(const ClientSession& client, const Piece& piece) {
+std::optional<Refusals::Found> Refusals::find(Worker& worker, const ClientSession& client, const Piece& piece) {
   if (client.replication || !in_force(*client.desk())) return {};
   if (piece.tag == 'F') {
     const auto call = read_function_call(piece.body());
@@ -38,15 +38,10 @@ std::optional<Refusals::Found> Refusals::find(const ClientSession& client, const
     if (call && call->function_oid == set_config_oid) return Found{policy::refusal_of(sql::Lasting::unreadable_setting, "function call set_config"), {}};
     return {};
   }
-  std::string_view text;
-  if (piece.tag == 'Q') {
-    const auto lead = read_query_lead(piece.body());
-    if (lead) text = lead->sql;
-  } else if (piece.tag == 'P') {
-    const auto lead = read_parse_lead(piece.body());
-    if (lead) text = lead->sql;
-  }
-  if (text.empty() || !sql::may_affect_session(text)) return {};
+  if (piece.tag != 'Q' && piece.tag != 'P') return {};
+  const Said& said = worker.said(client, piece);
+  if (!said.facts.affects_session) return {};
+  const std::string_view text = said.sql;
   const auto lasting = sql::first_lasting(text);
   // A LISTEN keeps no server: the shared listener hears for it.
   if (!lasting || lasting->what == sql::Lasting::channel) return {};
@@ -54,7 +49,7 @@ std::optional<Refusals::Found> Refusals::find(const ClientSession& client, const
 }
 
 bool Refusals::answer(Worker& worker, ClientSession& client, const Piece& piece) {
-  const auto refused = find(client, piece);
+  const auto refused = find(worker, client, piece);
   if (!refused) return false;
   ++client.desk()->isolation.refused;
   if (!refused->text.empty()) SessionNotes::count_refused(worker, client, refused->text);
@@ -73,7 +68,7 @@ std::optional<Worker::Verdict> Refusals::judge(Worker& worker, ClientSession& cl
   if (server.refused && server.talk.nothing_owed()) server.refused.reset();
   // Nothing of a failed batch has an effect.
   if (server.talk.skipping() || server.talk.in_copy()) return {};
-  const auto refused = find(client, piece);
+  const auto refused = find(worker, client, piece);
   if (!refused) return {};
   if (!server.refused) server.refused = std::make_unique<RefusedStatements>();
   RefusedStatements::One& one = server.refused->under_way.emplace_back();

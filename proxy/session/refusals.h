@@ -59,7 +59,7 @@ class Refusals {
     policy::Refusal refusal;
     std::string_view text;         // all that was sent; empty: a FunctionCall
   };
-  static std::optional<Found> find(const ClientSession& client, const Piece& piece);
+  static std::optional<Found> find(Worker& worker, const ClientSession& client, const Piece& piece);
 };
 
 }  // namespace pgweir

@@ -28,28 +28,31 @@ Restorer::Order setting(const std::string& name, const std::string& value) {
 
 }  // namespace
 
-Piece Restorer::told(Worker& worker, ClientSession& client, const Piece& piece) {
-  is_due_ = must_wait_ = false;
-  if (!piece.whole() || !worker.isolates(*client.desk()) || client.replication) return piece;
+const Piece& Restorer::read(Worker& worker, ClientSession& client, const Piece& piece) {
+  if (!client.startup || !piece.whole() || !worker.isolates(*client.desk()) || client.replication) return piece;
   if (piece.tag == 'Q') {
-    const auto lead = read_query_lead(piece.body());
-    if (!lead || !sql::may_reset(lead->sql)) return piece;
-    due_ = policy::restoring(lead->sql, client.startup, false);
+    const Said& said = worker.said(client, piece);
+    if (!said.facts.resets) return piece;
+    due_ = policy::restoring(said.sql, client.startup, false);
     is_due_ = of_query_ = true;
     // Which SET is ours is known of one query at a time.
     must_wait_ = !due_.sets.empty() && client.server && !client.server->talk.nothing_owed();
-    return due_.text.empty() ? piece : replaced(piece, due_.text);
+    if (due_.text.empty()) return piece;
+    Buffer& out = rewritten_.emplace_back();
+    compose::query(out, due_.text);
+    return replaced(piece, out);
   }
   if (piece.tag == 'P') {
-    const auto view = read_parse(piece.body());
-    if (!view || !sql::may_reset(view->sql)) return piece;
+    const Said& said = worker.said(client, piece);
+    const auto& view = said.parse;
+    if (!view || !said.facts.resets) return piece;
     const policy::RestoringText parsed = policy::restoring(view->sql, client.startup, true);
     if (parsed.text.empty()) return piece;
     Buffer& out = rewritten_.emplace_back();
     Buffer identity(as_bytes(parsed.text).begin(), as_bytes(parsed.text).end());
     append(identity, view->identity.subspan(view->sql.size()));
     compose::parse_as(out, view->statement, identity);
-    return {piece.tag, true, true, load_be32(out.data() + 1), out};
+    return replaced(piece, out);
   }
   if (piece.tag == 'E' && client.server && client.server->restores) {
     const auto view = read_execute(piece.body());
@@ -63,21 +66,21 @@ Piece Restorer::told(Worker& worker, ClientSession& client, const Piece& piece) 
   return piece;
 }
 
-Piece Restorer::replaced(const Piece& piece, std::string_view text) {
-  Buffer& out = rewritten_.emplace_back();
-  compose::query(out, text);
-  return {piece.tag, true, true, load_be32(out.data() + 1), out};
+const Piece& Restorer::replaced(const Piece& piece, const Buffer& by) {
+  return told_ = {piece.tag, true, true, load_be32(by.data() + 1), by};
 }
 
 // A Bind that goes out: what its portal will reset when it is executed.
 void Restorer::note_portal(Worker& worker, ClientSession& client, const Piece& piece) {
-  const auto view = read_bind(piece.body());
+  const Said& said = worker.said(client, piece);
+  const auto& view = said.bind;
   if (!view || !worker.tracks_statements(client)) return;
   ServerConnection& server = *client.server;
   if (server.restores) std::erase_if(server.restores->portals, [&](const Restores::Portal& portal) { return portal.name == view->portal; });
-  const policy::StatementRef* named = view->statement.empty() ? &client.statements.unnamed : client.statements.find(view->statement);
-  if (!named || !*named || !(*named)->text->effects || !sql::may_reset((*named)->text->sql())) return;
-  policy::RestoringText text = policy::restoring((*named)->text->sql(), client.startup, true);
+  if (said.bound != Said::Bound::known || !said.facts.resets || !said.facts.affects_session) return;
+  const policy::StatementRef statement = Worker::bound_by(client, *view);
+  if (!statement || !statement->text->effects) return;
+  policy::RestoringText text = policy::restoring(statement->text->sql(), client.startup, true);
   if (!text.behind.empty()) restores_of(server).portals.push_back({std::string(view->portal), std::move(text)});
 }
 

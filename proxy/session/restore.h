@@ -46,11 +46,15 @@ class Restorer {
   };
   // A new input of a client begins: nothing that was told before is needed any more.
   void begin() { rewritten_.clear(); }
-  // The message as the server is to be told it. Valid until begin().
-  Piece told(Worker& worker, ClientSession& client, const Piece& piece);
+  // The message as the server is to be told it. Valid until the next one.
+  const Piece& told(Worker& worker, ClientSession& client, const Piece& piece) {
+    is_due_ = must_wait_ = false;
+    return piece.tag == 'Q' || piece.tag == 'P' || piece.tag == 'E' ? read(worker, client, piece) : piece;
+  }
   // The message waits until what is under way has been answered.
   bool must_wait() const { return must_wait_; }
-  // Behind the message, which is in the run. False: the client has left.
+  // Behind the message, which is in the run, if anything follows it. False: the client has left.
+  bool follows(const Piece& piece) const { return is_due_ || piece.tag == 'B'; }
   bool follow(Worker& worker, ClientSession& client, const Piece& piece, Run& run);
 
   // Runs SQL of ours before the message. False: the client has left.
@@ -65,11 +69,13 @@ class Restorer {
   static bool is_lost(const ServerConnection& server);
 
  private:
-  Piece replaced(const Piece& piece, std::string_view text);
+  const Piece& read(Worker& worker, ClientSession& client, const Piece& piece);
+  const Piece& replaced(const Piece& piece, const Buffer& by);
   void note_portal(Worker& worker, ClientSession& client, const Piece& piece);
   static bool say(Worker& worker, ClientSession& client, Run& run, std::span<const Order> orders);
 
   std::vector<Buffer> rewritten_;
+  Piece told_;                               // the latest of them
   policy::RestoringText due_;
   bool is_due_ = false, of_query_ = false, must_wait_ = false;
 };

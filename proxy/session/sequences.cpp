@@ -1,30 +1,9 @@
 #include "proxy/session/sequences.h"
 
-#include "protocol/frontend.h"
 #include "protocol/sql/sequence_use.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
-namespace {
-
-// The text that a message is about. Empty: none that is known.
-std::string_view text_of(const ClientSession& client, const Piece& piece, bool tracks) {
-  if (piece.tag == 'Q') {
-    const auto lead = read_query_lead(piece.body());
-    return lead ? lead->sql : std::string_view{};
-  }
-  if (piece.tag == 'P' && !tracks) {
-    const auto lead = read_parse_lead(piece.body());
-    return lead ? lead->sql : std::string_view{};
-  }
-  const auto view = piece.tag == 'B' && tracks ? read_bind(piece.body()) : std::nullopt;
-  if (!view) return {};
-  const policy::StatementRef* named = view->statement.empty() ? &client.statements.unnamed : client.statements.find(view->statement);
-  return named && *named ? (*named)->text->sql() : std::string_view{};
-}
-
-}  // namespace
-
 bool Sequences::note(Worker& worker, ClientSession& client, const Piece& piece, Run& run) {
   ServerConnection& server = *client.server;
   PoolDesk& desk = *client.desk();
@@ -32,12 +11,13 @@ bool Sequences::note(Worker& worker, ClientSession& client, const Piece& piece, 
   // A transaction begins: what the one before was given has had its chance.
   const bool outside = server.talk.transaction() == TxStatus::idle;
   if (outside && server.talk.at_rest()) server.sequences_fresh = false;
-  const std::string_view sql = text_of(client, piece, worker.tracks_statements(client));
-  if (sql.empty()) return true;
-  const sql::SequenceUse use = sql::sequence_use(sql);
-  if (use.seeds) worker.touch(server).stays = PinReason::random_seed;
-  if (use.asks && outside) desk.asks_sequences = true;
-  if (!desk.asks_sequences || (!use.asks && !use.advances && !sql::may_advance_sequences(sql))) return true;
+  if (piece.tag == 'P' && worker.tracks_statements(client)) return true;     // what it does it does when it is executed
+  const Said& said = worker.said(client, piece);
+  if (said.facts.seeds_random) worker.touch(server).stays = PinReason::random_seed;
+  if (said.facts.asks_sequences && outside) desk.asks_sequences = true;
+  if (!desk.asks_sequences) return true;
+  const bool names_some = said.facts.asks_sequences || said.facts.advances_sequences;
+  if (!names_some && !sql::may_advance_sequences(worker.text_said(client, said))) return true;
   if (server.talk.skipping() || server.talk.transaction() == TxStatus::failed) return true;
   server.sequences_fresh = true;
   if (server.sequences_of == client.id) return true;

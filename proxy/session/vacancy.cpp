@@ -1,18 +1,12 @@
 #include "proxy/session/vacancy.h"
 
-#include "protocol/frontend.h"
 #include "protocol/sql/database_commands.h"
 #include "proxy/session/worker.h"
 
 namespace pgweir {
 
-void Vacancy::make(Worker& worker, const Piece& piece) {
-  std::optional<std::string> database;
-  if (piece.tag == 'Q') {
-    if (const auto lead = read_query_lead(piece.body())) database = sql::database_to_be_vacant(lead->sql);
-  } else if (piece.tag == 'P') {
-    if (const auto lead = read_parse_lead(piece.body())) database = sql::database_to_be_vacant(lead->sql);
-  }
+void Vacancy::make(Worker& worker, std::string_view sql) {
+  const auto database = sql::database_to_be_vacant(sql);
   if (!database) return;
   empty(worker, *database);
   for (unsigned other = 0; other < worker.shared_.fleet.size(); ++other) {

@@ -4,8 +4,7 @@
 #pragma once
 
 #include <string>
-
-#include "protocol/framer.h"
+#include <string_view>
 
 namespace pgweir {
 
@@ -13,8 +12,8 @@ class Worker;
 
 class Vacancy {
  public:
-  // Before the message goes out: a Query or a Parse. The other workers follow within their next turn.
-  static void make(Worker& worker, const Piece& piece);
+  // Before the text goes out in a Query or a Parse. The other workers follow within their next turn.
+  static void make(Worker& worker, std::string_view sql);
 
  private:
   static void empty(Worker& worker, const std::string& database);

@@ -32,12 +32,6 @@ void Worker::close_window_if_over() {
   if (watch_) watch_->digests.turn_window(loop_.wall_now(), globals.query_window, static_cast<std::size_t>(globals.query_windows));
 }
 
-// Whether anybody wants to know how long each statement takes.
-bool Worker::times_statements() const {
-  const Globals& globals = config_->globals;
-  return watch_ || globals.log_min_duration_statement >= 0 || globals.log_min_duration_sample >= 0;
-}
-
 // The server has nothing under way.
 void Worker::start_clock(ServerConnection& server) {
   if (server.timed != times_statements()) server.clock.forget();

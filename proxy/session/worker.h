@@ -25,15 +25,10 @@ inline constexpr unsigned mark_id_bits = 40;
 inline constexpr std::size_t mark_name_max = std::size_t{1} << 23;
 
 class Worker final : public LoopEvents, private WorkerState {
-  friend class Takeover;
-  friend class Listeners;
-  friend class DedicatedServers;
-  friend class ResidueAudit; friend class HiddenCode;
-  friend class SessionNotes;
-  friend class Restorer;
-  friend class Sequences;
-  friend class Vacancy;
-  friend class Refusals;
+  // Parts of it, each with a file of its own.
+  friend class Takeover; friend class Listeners; friend class DedicatedServers; friend class Vacancy; friend class Refusals;
+  friend class ResidueAudit; friend class HiddenCode; friend class SessionNotes; friend class StatementEffects; friend class Restorer; friend class Sequences;
+
  public:
   Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop, Connector& connector,
          std::uint64_t seed);
@@ -188,6 +183,12 @@ class Worker final : public LoopEvents, private WorkerState {
   void from_client(ClientSession& client, Bytes input);
   Verdict judge(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_without_server(ClientSession& client, const Piece& piece);
+  // Valid until the next one is asked about, or the client's input ends.
+  const Said& said(const ClientSession& client, const Piece& piece) { return piece.bytes.data() == said_.at ? said_ : read(client, piece); }
+  const Said& read(const ClientSession& client, const Piece& piece);   // said.cpp
+  void read_bound(const ClientSession& client);
+  static policy::StatementRef bound_by(const ClientSession& client, const BindView& view);
+  static std::string_view text_said(const ClientSession& client, const Said& said);
   Verdict end_sending(ClientSession& client, CloseReason reason, Run& run, const std::string& text = {});
   void wait_with(ClientSession& client, const Piece& piece, Bytes input, Run& run);
   bool add(ClientSession& client, Run& run, Bytes bytes);   // false: the client has left
@@ -197,6 +198,8 @@ class Worker final : public LoopEvents, private WorkerState {
   void feed_granted();
   void end_gone_clients();
   void from_server(ServerConnection& server, Bytes input);
+  bool on_row(ServerConnection& server, Bytes row, Run& to_client);
+  bool forward(ServerConnection& server, Bytes bytes, Run& to_client);
   bool on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client);
   bool on_server_reply(ServerConnection& server, const Piece& piece);
   void log_while_idle(const ServerConnection& server, const Piece& piece);
@@ -211,7 +214,9 @@ class Worker final : public LoopEvents, private WorkerState {
   void update_reading(ServerConnection& server);
 
   // --- prepared statements (prepared.cpp, prepared_replies.cpp)
-  bool tracks_statements(const ClientSession& client) const;
+  bool tracks_statements(const ClientSession& client) const {
+    return config_->globals.max_prepared_statements > 0 && client.desk()->mode != PoolMode::session && !client.replication;
+  }
   bool holds_too_much(const ClientSession& client) const;
   Verdict judge_statement(ClientSession& client, const Piece& piece, Run& run);
   Verdict judge_statement_without_server(ClientSession& client, const Piece& piece);
@@ -268,14 +273,7 @@ class Worker final : public LoopEvents, private WorkerState {
   void note_closed(const ClientSession& client, CloseReason reason, std::string_view words, std::string_view sqlstate);
   void note_closed(const ServerConnection& server, CloseReason reason, std::string_view words);
   // --- isolation.cpp
-  bool isolates(const PoolDesk& desk) const;
-  bool note_what_it_does(ClientSession& client, const Piece& piece, Run& run);
-  void note_session(ClientSession& client, const Piece& piece);
-  void note_text(ClientSession& client, std::string_view sql, bool whole);
-  void note_bind(ClientSession& client, Bytes body);
-  void note_effects(ClientSession& client, const sql::SessionEffects& effects, Bytes parameters);
-  static void note_function(ServerConnection& server, const std::string& name);
-  void note_setting(ServerConnection& server, const std::string& name);
+  static bool isolates(const PoolDesk& desk) { return desk.mode != PoolMode::session && desk.limits.session_state != SessionState::off; }
   static SessionTouch& touch(ServerConnection& server);
   bool settle_session(ServerConnection& server);
   void pin(ServerConnection& server, PinReason reason);
@@ -287,7 +285,9 @@ class Worker final : public LoopEvents, private WorkerState {
   void clean_session(ServerConnection& server);
   // --- watch.cpp
   void settle_watch();                         // as query_digests says
-  bool times_statements() const;
+  bool times_statements() const {              // whether anybody wants to know how long each statement takes
+    return watch_ || config_->globals.log_min_duration_statement >= 0 || config_->globals.log_min_duration_sample >= 0;
+  }
   void start_clock(ServerConnection& server);
   void note_bind_text(ServerConnection& server, const Piece& piece, const BindView& view, std::string_view name, std::string_view sql);
   void on_statement_over(ServerConnection& server, unsigned count);
@@ -300,8 +300,7 @@ class Worker final : public LoopEvents, private WorkerState {
   void note_slow(const ServerConnection& server, const ClientSession& client, const Execution& run);
   void note_wait(const ClientSession& client, bool served);
   // --- wait_detail.cpp
-  struct Holders;
-  struct WaitRound;
+  struct Holders; struct WaitRound;
   Holders holders_of(const WaitRound& round) const;
   void explain_waits(const PoolDesk& desk, std::vector<Token> to_notify, std::vector<Token> to_end);
   void tell_explained(const WaitRound& round);

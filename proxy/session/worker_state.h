@@ -23,6 +23,7 @@
 #include "proxy/session/drain.h"
 #include "proxy/session/fleet.h"
 #include "proxy/session/pool_desk.h"
+#include "proxy/session/said.h"
 #include "proxy/session/sequences.h"
 #include "proxy/session/server_connection.h"
 #include "proxy/session/slab.h"
@@ -75,6 +76,8 @@ struct WorkerState {
   std::vector<policy::SqlRename> renames_;     // to be undone in the error under way
   std::vector<policy::SqlEdit> edits_;
   Restorer restorer_;
+  policy::KnownTexts known_texts_;
+  Said said_;                                  // the message under way; ask said()
   policy::SharedSettings latest_startup_;      // most clients say the same: they share it
   policy::ParameterPool parameter_pool_;
 

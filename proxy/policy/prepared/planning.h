@@ -34,7 +34,6 @@ bool changes_planning(std::string_view setting);
 // the server connection; of its current client.
 struct PlanningSteps {
   std::uint64_t mark = 0;          // tells the steps apart; 0: there are none
-  bool suspect = false;            // the Query under way may be one
   SharedPlanning before, since;    // without the steps and with them
 };
 // `base` and what was set on top of it in steps; equal steps are equal.

@@ -62,14 +62,15 @@ StatementRef StatementStore::intern(Bytes identity, StatementKind kind, const Sh
   text->hash = key.hash;
   text->identity.assign(identity.begin(), identity.end());
   text->planning = planning;
+  text->facts = facts_of(text->sql());
   text->sets_planning = sets_planning(text->sql());
   text->reads_clock = reads_clock(text->sql());
   if (kind == StatementKind::parsed) {
-    text->touches_statements = touches_statements(text->sql());
+    text->touches_statements = text->facts.touches_statements;
     SqlVerb verb = recognise(text->sql());
     if (verb.names_one()) text->verb = std::make_unique<const SqlVerb>(std::move(verb));
   }
-  if (sql::may_affect_session(text->sql())) {
+  if (text->facts.affects_session) {
     auto effects = sql::session_effects(text->sql());
     if (!effects.none()) text->effects = std::make_unique<const sql::SessionEffects>(std::move(effects));
   }

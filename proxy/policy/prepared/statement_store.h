@@ -12,6 +12,7 @@
 #include "protocol/sql/session_effects.h"
 #include "proxy/policy/prepared/planning.h"
 #include "proxy/policy/prepared/sql_verb.h"
+#include "proxy/policy/prepared/text_facts.h"
 
 namespace pgweir::policy {
 
@@ -26,6 +27,7 @@ struct StatementText {
   StatementKind kind = StatementKind::parsed;
   bool touches_statements = false;       // it prepares or deallocates others when it is executed
   bool sets_planning = false;            // it sets what changes planning
+  TextFacts facts;
   bool reads_clock = false;              // it has a literal like 'now' or 'today', read when it is parsed
   std::unique_ptr<const SqlVerb> verb;   // it is about one other statement, by name; null: it is not
   std::unique_ptr<const sql::SessionEffects> effects;   // null: it does nothing to its session
