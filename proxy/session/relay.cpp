@@ -24,8 +24,10 @@ bool must_queue(const ClientSession& client, Bytes input) {
   const PoolDesk& desk = *client.desk();
   if ((desk.pool.waiters().empty() && desk.pool.best_idle()) || Refusals::in_force(desk) || client.replication) return false;
   if (client.skip_to_sync || client.skip_message || client.swallow_rest || !client.framer.between_messages()) return false;
-  // What is not all here must not take a server: the rest may never come.
-  if (input.size() <= header_bytes || load_be32(input.data() + 1) >= input.size()) return false;
+  // What is not all here must not take a server: the rest may never come. Nor must what is no message.
+  if (input.size() <= header_bytes) return false;
+  const std::uint32_t length = load_be32(input.data() + 1);
+  if (length < 4 || length >= input.size()) return false;
   // A named Parse may be answered without a server.
   const char tag = static_cast<char>(input[0]);
   return tag == 'Q' || tag == 'B' || (tag == 'P' && input[header_bytes] == std::byte{0});

@@ -2,7 +2,7 @@
 import time
 
 import pytest
-from wire import Conn, PgError, eventually, msg, query, rows, startup_packet
+from wire import Conn, PgError, errors, eventually, msg, query, rows, startup_packet
 
 
 
@@ -240,3 +240,26 @@ def test_server_round_robin_uses_the_longest_idle_server_first(pooler):
     for client in held:
         release(client)
     assert [held[0].value("select pg_backend_pid()") for _ in range(3)] == pids
+
+
+def test_half_a_query_takes_no_server_from_who_has_said_all(pooler):
+    p = pooler(pool_mode="transaction", default_pool_size=1)
+    with p.wire("p0") as slow, p.wire("p0") as quick, p.wire("p0") as holder:
+        holder.ask("begin")
+        slow.send(query("select 'slow'")[:12])
+        time.sleep(0.3)
+        quick.send(query("select 'quick'"))
+        eventually(lambda: p.pool("p0")["cl_waiting"] == 1)
+        holder.ask("commit")
+        assert rows(quick.until()) == [["quick"]]
+        slow.send(query("select 'slow'")[12:])
+        assert rows(slow.until()) == [["slow"]]
+
+
+def test_what_is_no_message_does_not_wait_for_a_server(pooler):
+    p = pooler(pool_mode="transaction", default_pool_size=1)
+    with p.wire("p0") as broken, p.wire("p0") as holder:
+        holder.ask("begin")
+        broken.send(b"Q\0\0\0\0select 1\0")
+        assert "bad packet header" in errors(broken.closed())[0]["M"]
+        holder.ask("commit")

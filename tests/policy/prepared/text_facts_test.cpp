@@ -53,7 +53,7 @@ TEST_CASE("a text that comes again is not read again, unless it is long") {
   CHECK(known.misses() == 11);
 }
 
-TEST_CASE("texts of one line of the cache are told apart by all they say") {
+TEST_CASE("texts that share a line of the cache are told apart") {
   KnownTexts known;
   // More texts than lines: some share one.
   for (int round = 0; round < 3; ++round) {
