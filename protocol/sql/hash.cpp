@@ -17,7 +17,8 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
 
 std::uint64_t load(const char* at, std::size_t count) {
   std::uint64_t value = 0;
-  std::memcpy(&value, at, count);
+  // An empty view may have a null pointer, which memcpy must not see, even for no bytes.
+  if (count > 0) std::memcpy(&value, at, count);
   return value;
 }
 
