@@ -59,6 +59,7 @@ class EpollLoop final : public SocketLoop {
   // Copies the parts and sends them when the batch is over. Returns how many bytes; 0: they are to be sent at once.
   std::size_t queue_send(EpollStream& stream, std::span<const iovec> parts);
   void send_queued();
+  void send_all(std::vector<Queued>& queued);
   void keep_unsent(EpollStream& stream, Bytes left);
   // Sends what is left of a queued send. False: something is still left.
   bool send_unsent(EpollStream& stream);
@@ -83,7 +84,7 @@ class EpollLoop final : public SocketLoop {
   EpollStream* current_ = nullptr;     // the stream being served; null once it died
   std::vector<EpollStream*> changed_;  // watched_ is to be compared with what is wanted
   SendBlocks send_blocks_;
-  std::vector<Queued> queued_;
+  std::vector<Queued> to_servers_, to_others_;
   std::unordered_map<EpollStream*, std::string> unsent_;  // of few: their sockets were full
   std::vector<std::unique_ptr<Left>> left_;
 };

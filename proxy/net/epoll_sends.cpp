@@ -24,19 +24,26 @@ bool send_or_give_up(int fd, std::string& left) {
 }  // namespace
 
 std::size_t EpollLoop::queue_send(EpollStream& stream, std::span<const iovec> parts) {
-  if (batch_at_ + 1 >= batch_size_ && queued_.empty()) return 0;  // nothing else is to come
+  if (batch_at_ + 1 >= batch_size_ && to_servers_.empty() && to_others_.empty()) return 0;  // nothing else is to come
   std::size_t size = 0;
   for (const iovec& part : parts) size += part.iov_len;
   if (size == 0 || size > SendBlocks::block_size || stream.closed_) return 0;
   const auto block = send_blocks_.take(parts);
   if (!block) return 0;
-  queued_.push_back({&stream, *block, static_cast<std::uint16_t>(size)});
+  const bool to_server = stream.token_.kind == Token::Kind::server;
+  (to_server ? to_servers_ : to_others_).push_back({&stream, *block, static_cast<std::uint16_t>(size)});
   stream.queued_ = true;
   return size;
 }
 
+// Servers come first: who works for others shall begin. And whoever is behind many of the sockets is woken once.
 void EpollLoop::send_queued() {
-  for (const Queued& one : queued_) {
+  send_all(to_servers_);
+  send_all(to_others_);
+}
+
+void EpollLoop::send_all(std::vector<Queued>& queued) {
+  for (const Queued& one : queued) {
     EpollStream& stream = *one.stream;
     stream.queued_ = false;
     ++counters_.sends;
@@ -50,7 +57,7 @@ void EpollLoop::send_queued() {
     // A socket that has failed says so to epoll, and to the next write.
     send_blocks_.give_back(one.block);
   }
-  queued_.clear();
+  queued.clear();
 }
 
 // The session takes it for sent. It goes before anything else.

@@ -87,6 +87,19 @@ TEST_CASE_TEMPLATE("what is written to one stream in several small pieces of a b
   CHECK(drain(pair.theirs) == "one,two," + numbered(5000) + "three!");
 }
 
+TEST_CASE("epoll: what a batch has written to servers leaves before the rest, so that they begin to work") {
+  LoopFixture f(OnEpoll::kind());
+  SocketPair pair = socket_pair();  // shared, so that its other end sees who came first
+  Fd shared(::dup(pair.ours.get()));
+  const auto to_client = adopt(f.loop, std::move(shared), client(3));
+  const auto to_server = adopt(f.loop, std::move(pair.ours), {Token::Kind::server, 4, 1});
+  in_a_batch(f, [&] {
+    write(*to_client, "second");
+    write(*to_server, "first,");
+  });
+  CHECK(drain(pair.theirs) == "first,second");
+}
+
 TEST_CASE_TEMPLATE("what a batch has written to a full socket arrives before what is written later", On, OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = socket_pair();
