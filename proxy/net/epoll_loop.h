@@ -42,11 +42,13 @@ class EpollLoop final : public SocketLoop {
 
   // A socket whose stream is gone, and what has yet to be sent to it.
   struct Left final : Watch {
-    Left(EpollLoop& owner, Fd socket, std::string bytes) : loop(owner), fd(std::move(socket)), unsent(std::move(bytes)) {}
+    Left(EpollLoop& owner, Fd socket, std::string bytes)
+        : loop(owner), fd(std::move(socket)), unsent(std::move(bytes)), since(owner.now()) {}
     void ready(std::uint32_t events) override;
     EpollLoop& loop;
     Fd fd;
     std::string unsent;
+    TimePoint since;
   };
 
   void dispatch(const epoll_event& event);
@@ -54,6 +56,7 @@ class EpollLoop final : public SocketLoop {
   void receive(EpollStream& stream);
   void paused_stream_ready(EpollStream& stream, std::uint32_t events);
   void end_stream(SocketStream& stream, int error) override;
+  bool drop_left(TimePoint then) override;
   void close_stream(EpollStream& stream, int error);
 
   // Copies the parts and sends them when the batch is over. Returns how many bytes; 0: they are to be sent at once.

@@ -85,6 +85,16 @@ void EpollLoop::leave(EpollStream& stream) {
   release_stream(stream);
   Left& left = *left_.emplace_back(std::make_unique<Left>(*this, Fd(std::exchange(stream.fd_, -1)), std::move(bytes)));
   watch(left.fd.get(), EPOLLOUT, left);
+  drop_left_later();
+}
+
+bool EpollLoop::drop_left(TimePoint then) {
+  std::erase_if(left_, [&](const auto& one) {
+    if (one->since > then) return false;
+    unwatch(one->fd.get(), *one);
+    return true;
+  });
+  return !left_.empty();
 }
 
 void EpollLoop::Left::ready(std::uint32_t) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "proxy/core/check.h"
 #include "proxy/net/acceptor.h"
@@ -122,6 +123,14 @@ void SocketLoop::tick_if_due() {
 
 void SocketLoop::run_after(Duration delay, std::function<void()> action) {
   alarms_.push_back({now_ + delay, std::move(action)});
+}
+
+void SocketLoop::drop_left_later() {
+  if (std::exchange(drops_left_, true)) return;
+  run_after(left_limit_, [this] {
+    drops_left_ = false;
+    if (drop_left(now_ - left_limit_)) drop_left_later();
+  });
 }
 
 void SocketLoop::ring_alarms() {

@@ -69,6 +69,9 @@ class SocketLoop : public Loop {
   void stop();  // any thread; also before run()
   // One wait and the events it brought; for tests and for run().
   virtual void turn(Duration longest_wait) = 0;
+  // Bytes that a session takes for sent, and that its socket had no room for, outlive the stream: the socket is open for
+  // so long yet, or twice that. A peer that reads nothing would keep it for ever.
+  void keep_left_for(Duration limit) { left_limit_ = limit; }
   // The last turn is over: what was said in it leaves now.
   virtual void send_what_is_queued() {}
 
@@ -114,6 +117,10 @@ class SocketLoop : public Loop {
   void report_writable(SocketStream& stream);
   // Nothing more will be read from it: reports on_closed.
   virtual void end_stream(SocketStream& stream, int error) = 0;
+  // To be called whenever a socket is kept for what is left: it sees to it that drop_left() is called in time.
+  void drop_left_later();
+  // Closes the sockets that have been kept since `then` or longer. True: there are younger ones.
+  virtual bool drop_left(TimePoint then) = 0;
   // Must be called by the loop's destructor: the acceptors watch through it.
   void drop_listeners();
 
@@ -150,6 +157,8 @@ class SocketLoop : public Loop {
   Duration tick_period_{0};  // zero: no ticks
   TimePoint next_tick_;
   std::vector<Alarm> alarms_;  // few, unordered
+  Duration left_limit_ = seconds(30);
+  bool drops_left_ = false;  // an alarm is set
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::atomic<bool> stopped_{false};
 };

@@ -144,7 +144,7 @@ void UringLoop::polled(std::uint32_t number, int res) {
     return;
   }
   if (slots_[number].left && res != -ECANCELED) {
-    send_left(slots_[number]);
+    send_left(number);
     return slot_changed(number);
   }
   UringStream* stream = slots_[number].stream;
@@ -208,19 +208,35 @@ void UringLoop::sent(std::uint32_t number, int res) {
   auto rest = std::make_unique<std::string>(reinterpret_cast<const char*>(send_blocks_.at(slot.block)) + done,
                                             slot.block_size - done);
   slot_changed(number);
-  if (!stream) {
-    slot.left = std::move(rest);
-    return;
-  }
+  if (!stream) return keep_left(number, std::move(rest));
   stream->unsent_ = std::move(rest);
   stream->wants_write_ = true;
 }
 
-void UringLoop::send_left(Slot& slot) {
+void UringLoop::keep_left(std::uint32_t number, std::unique_ptr<std::string> bytes) {
+  slots_[number].left = std::move(bytes);
+  left_.push_back({number, now_});
+  drop_left_later();
+}
+
+bool UringLoop::drop_left(TimePoint then) {
+  std::erase_if(left_, [&](const KeptSince& kept) {
+    if (kept.since > then) return false;
+    slots_[kept.slot].left.reset();
+    slot_changed(kept.slot);
+    return true;
+  });
+  return !left_.empty();
+}
+
+void UringLoop::send_left(std::uint32_t number) {
+  Slot& slot = slots_[number];
   const ssize_t sent = send_now(slot.fd, slot.left->data(), slot.left->size());
   if (sent > 0) slot.left->erase(0, static_cast<std::size_t>(sent));
   const bool later = sent < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == EINTR);
-  if (slot.left->empty() || (sent < 0 && !later)) slot.left.reset();
+  if (!slot.left->empty() && (sent >= 0 || later)) return;
+  slot.left.reset();
+  std::erase_if(left_, [number](const KeptSince& kept) { return kept.slot == number; });
 }
 
 void UringLoop::send_what_is_queued() {

@@ -49,6 +49,10 @@ class UringLoop final : public SocketLoop {
     // so many small receives more and that is over.
     std::uint8_t bulk = 0;
   };
+  struct KeptSince {
+    std::uint32_t slot;
+    TimePoint since;
+  };
   struct Completion {
     std::uint64_t key;
     int res;
@@ -68,7 +72,9 @@ class UringLoop final : public SocketLoop {
   void finish_send(std::uint32_t number);
   void sent(std::uint32_t number, int res);
   // Sends more of what a stream that is gone has left.
-  void send_left(Slot& slot);
+  void send_left(std::uint32_t number);
+  void keep_left(std::uint32_t number, std::unique_ptr<std::string> bytes);
+  bool drop_left(TimePoint then) override;
   void received(std::uint32_t number, const Completion& completion);
   // In bulk: there is something to be read, or the peer has gone.
   void readable(std::uint32_t number, int res);
@@ -97,6 +103,7 @@ class UringLoop final : public SocketLoop {
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_, changed_, resumed_;
   std::vector<std::uint32_t> watched_;  // slots with a watch: few
+  std::vector<KeptSince> left_;         // slots with something left, in the order of their time: few
   std::vector<Completion>
       batch_;  // of this turn; it grows when a detaching stream looks for its last bytes
   std::size_t batch_at_ = 0;

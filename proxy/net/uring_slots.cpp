@@ -109,7 +109,7 @@ void UringLoop::forget_stream(UringStream& stream) {
   slot.stream = nullptr;
   slot.closes_fd = true;
   // What it takes for sent goes out behind it.
-  slot.left = std::move(stream.unsent_);
+  if (stream.unsent_) keep_left(stream.slot_, std::move(stream.unsent_));
   if (!slot.under_way && !slot.left) {
     ::close(slot.fd);
     slot.closes_fd = false;

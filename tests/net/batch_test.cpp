@@ -1,5 +1,8 @@
 // Many streams at once: all are heard, and what is written in a batch of events may leave at its end as if it had left at once.
+#include <poll.h>
 #include <sys/socket.h>
+
+#include <algorithm>
 
 #include "tests/net/loop_fixture.h"
 
@@ -130,6 +133,27 @@ TEST_CASE_TEMPLATE("what a batch has written to a full socket arrives before wha
     const std::string got = read_to_end(f, pair.theirs);
     CHECK(got.substr(got.find_last_of('.') + 1) == std::string("first,").substr(0, taken));
   }
+}
+
+TEST_CASE_TEMPLATE("a socket stays open for what a stream that is gone has left, but not for ever", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  f.loop.keep_left_for(milliseconds(20));
+  std::vector<Fd> peers;
+  for (std::uint32_t number = 3; number < 6; ++number) {
+    SocketPair pair = socket_pair();
+    fill(pair.ours);
+    auto stream = adopt(f.loop, std::move(pair.ours), client(number));
+    peers.push_back(std::move(pair.theirs));
+    in_a_batch(f, [&] {
+      CHECK(write(*stream, "never read").wrote > 0);
+      stream.reset();
+    });
+  }
+  const auto hung_up = [](const Fd& peer) {
+    pollfd asked{peer.get(), 0, 0};
+    return ::poll(&asked, 1, 0) == 1 && (asked.revents & POLLHUP);
+  };
+  CHECK(f.until([&] { return std::ranges::all_of(peers, hung_up); }));
 }
 
 TEST_CASE_TEMPLATE("what a batch has written to a peer that is gone is no error but the stream's own", On, OnEpoll, OnUring) {
