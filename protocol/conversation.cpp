@@ -33,7 +33,7 @@ void Conversation::on_request(char tag, For whom, Note note) {
     case 'c': case 'f':
       if (copy_in_) {
         copy_in_ = false;
-      } else if (owed_count() > 0) {
+      } else if (!nothing_owed()) {
         push({Owed::copy_end, whom});   // belongs to a COPY that has yet to be announced, or to none
       }
       return;

@@ -54,13 +54,27 @@ class Conversation {
 
   // Judges a backend message (its first piece). `first_body_byte` counts for ReadyForQuery only.
   ReplyVerdict on_reply(char tag, char first_body_byte);
-  // Whether a DataRow comes next for the client, which changes nothing here.
-  bool passes_rows() const {
-    return owed_count() > 0 && owed_[head_].whom == For::client && (owed_[head_].kind == Owed::query || owed_[head_].kind == Owed::execute);
+  // The quick way for what nearly all messages are: a reply that the client waits for, and that ends nothing. False: it
+  // is on_reply()'s, and nothing has been noted. Only while there is no news.
+  bool passes(char tag) {
+    if (nothing_owed() || owed_[head_].whom != For::client) return false;
+    const Owed kind = owed_[head_].kind;
+    switch (tag) {
+      case 'D':
+        return kind == Owed::query || kind == Owed::execute;
+      case '1':
+        return kind == Owed::parse && answered();
+      case '2':
+        return kind == Owed::bind && answered();
+      case 'T':
+        return kind == Owed::query || (kind == Owed::describe && answered());
+      default:
+        return false;
+    }
   }
   // Whether take_fake() or take_settled() would tell of anything.
   bool has_news() const {
-    return settled_ > 0 || (owed_count() > 0 && (owed_[head_].kind == Owed::fake || owed_[head_].kind == Owed::copy_end));
+    return settled_ > 0 || (!nothing_owed() && (owed_[head_].kind == Owed::fake || owed_[head_].kind == Owed::copy_end));
   }
   // The tag of the fake whose turn has come, which is then no longer owed; 0: none has.
   char take_fake() {
@@ -76,10 +90,10 @@ class Conversation {
 
   // Nothing owed, no COPY open, no batch without its Sync: the server could start something new.
   bool at_rest() const {
-    return owed_count() == 0 && !batch_open_ && !skipping_ && !copy_in_ && !out_of_sync_;
+    return nothing_owed() && !batch_open_ && !skipping_ && !copy_in_ && !out_of_sync_;
   }
   // Nothing is being executed right now, but a transaction or batch may be open.
-  bool nothing_owed() const { return owed_count() == 0; }
+  bool nothing_owed() const { return owed_.empty(); }
   TxStatus transaction() const { return transaction_; }
   bool in_copy() const { return copy_in_; }
   bool out_of_sync() const { return out_of_sync_; }
@@ -99,7 +113,7 @@ class Conversation {
                                            [](const Entry& e) { return e.whom == For::client; });
   }
   // The reply under way answers the pooler, not the client.
-  bool pooler_is_answered() const { return owed_count() > 0 && owed_[head_].whom == For::pooler; }
+  bool pooler_is_answered() const { return !nothing_owed() && owed_[head_].whom == For::pooler; }
 
  private:
   enum class Owed : std::uint8_t {
@@ -118,6 +132,10 @@ class Conversation {
   void push(Entry entry) {
     ends_owed_ += ends_batch(entry.kind);
     owed_.push_back(entry);
+  }
+  bool answered() {
+    pop();
+    return true;
   }
   void pop() {
     settled_ += owed_[head_].noted;
@@ -140,16 +158,16 @@ class Conversation {
   void drop_settled() {
     while (front_is(Owed::copy_end)) pop();
   }
-  const Entry* front() const { return owed_count() > 0 ? &owed_[head_] : nullptr; }
+  const Entry* front() const { return !nothing_owed() ? &owed_[head_] : nullptr; }
   static bool extended(Owed kind) { return kind <= Owed::close; }
-  bool front_is(Owed kind) const { return owed_count() > 0 && owed_[head_].kind == kind; }
+  bool front_is(Owed kind) const { return !nothing_owed() && owed_[head_].kind == kind; }
   void on_error(ReplyVerdict& verdict);
   void on_ready(ReplyVerdict& verdict, char status);
   void on_copy_in();
   void complete(Owed kind, ReplyVerdict& verdict);
   void desync(ReplyVerdict& verdict);
 
-  std::vector<Entry> owed_;           // from head_ on; the part before is spent
+  std::vector<Entry> owed_;           // from head_ on; the part before is spent. Empty when nothing is owed
   std::size_t head_ = 0;
   unsigned settled_ = 0;
   unsigned ends_owed_ = 0;            // how many of owed_ are a Sync, Query or FunctionCall

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -10,7 +11,7 @@
 
 namespace pgweir {
 
-// Plain data; adding allocates nothing and costs a few comparisons, for most durations are short.
+// Plain data; adding allocates nothing and costs one or two comparisons.
 class Ladder {
  public:
   // Upper bounds in microseconds, inclusive; one more step takes what is longer.
@@ -21,7 +22,7 @@ class Ladder {
 
   void add(Duration value) {
     const auto us = static_cast<std::uint64_t>(count_us(value < Duration{} ? Duration{} : value));
-    std::size_t step = 0;
+    std::size_t step = first_step[static_cast<std::size_t>(std::bit_width(us))];
     while (step < bounds_us.size() && us > bounds_us[step]) ++step;
     ++counts_[step];
     sum_us_ += us;
@@ -73,6 +74,16 @@ class Ladder {
   }
 
  private:
+  // Where to look, from the width of a value in bits on: at the step of the smallest such value.
+  static constexpr std::array<std::uint8_t, 65> first_step = [] {
+    std::array<std::uint8_t, 65> first{};
+    for (unsigned width = 1; width <= 64; ++width) {
+      first[width] = first[width - 1];
+      while (first[width] < bounds_us.size() && bounds_us[first[width]] < std::uint64_t{1} << (width - 1)) ++first[width];
+    }
+    return first;
+  }();
+
   Counts counts_{};
   std::uint64_t sum_us_ = 0;
 };

@@ -12,9 +12,9 @@ namespace {
 // Old enough for its address to have moved since.
 constexpr Duration read_only_age = seconds(1);
 
-// Most messages are rows, and Worker::on_row() does to one what on_server_piece() would, where a client waits for it.
-bool passes_rows(const ServerConnection& server) {
-  return server.client && !server.repeating && server.talk.passes_rows() && !server.talk.has_news();
+// Most messages need no more than to be passed on: Worker::pass_on() does to one what on_server_piece() would.
+bool passes(ServerConnection& server, const Piece& piece) {
+  return piece.whole() && server.client && !server.repeating && !server.talk.has_news() && server.talk.passes(piece.tag);
 }
 
 }  // namespace
@@ -24,8 +24,8 @@ void Worker::from_server(ServerConnection& server, Bytes input) {
   if (server.listens) return Listeners::hear(*this, server, input);
   Run run;
   while (auto piece = server.framer.next(input)) {
-    if (piece->tag == 'D' && piece->whole() && passes_rows(server)) {
-      if (!on_row(server, piece->bytes, run)) return;
+    if (passes(server, *piece)) {
+      if (!pass_on(server, *piece, run)) return;
     } else if (!on_server_piece(server, *piece, run)) {
       return;
     }
@@ -47,10 +47,11 @@ void Worker::from_server(ServerConnection& server, Bytes input) {
 }
 
 // False: the server is gone, and so is what the run points to.
-bool Worker::on_row(ServerConnection& server, Bytes row, Run& to_client) {
+bool Worker::pass_on(ServerConnection& server, const Piece& piece, Run& to_client) {
   server.swallowing = server.may_repeat = false;
-  if (server.timed) server.clock.on_reply('D', row.size(), {}, loop_.now());
-  return forward(server, row, to_client);
+  if (server.talk.has_news() && !settle_assumptions(server)) return false;
+  if (server.timed) server.clock.on_reply(piece.tag, piece.bytes.size(), {}, loop_.now());
+  return forward(server, piece.bytes, to_client);
 }
 
 bool Worker::forward(ServerConnection& server, Bytes bytes, Run& to_client) {

@@ -198,7 +198,7 @@ class Worker final : public LoopEvents, private WorkerState {
   void feed_granted();
   void end_gone_clients();
   void from_server(ServerConnection& server, Bytes input);
-  bool on_row(ServerConnection& server, Bytes row, Run& to_client);
+  bool pass_on(ServerConnection& server, const Piece& piece, Run& to_client);
   bool forward(ServerConnection& server, Bytes bytes, Run& to_client);
   bool on_server_piece(ServerConnection& server, const Piece& piece, Run& to_client);
   bool on_server_reply(ServerConnection& server, const Piece& piece);

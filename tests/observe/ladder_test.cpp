@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 #include "proxy/observe/tally.h"
 
 using namespace pgweir;
@@ -18,6 +20,20 @@ TEST_CASE("a duration counts below the first bound that is not smaller") {
   CHECK(ladder.sum_us() == 61'000'201);
   CHECK(ladder.longer_than(250) == 1);
   CHECK(ladder.longer_than(100) == 2);
+}
+
+TEST_CASE("every bound, and what lies just below or above it, counts where a look at all of them puts it") {
+  std::vector<std::uint64_t> values = {0, 1, 2, ~std::uint64_t{0} >> 12};
+  for (const std::uint64_t bound : Ladder::bounds_us) values.insert(values.end(), {bound - 1, bound, bound + 1});
+  for (unsigned bit = 1; bit < 40; ++bit) values.insert(values.end(), {(1ull << bit) - 1, 1ull << bit});
+  for (const std::uint64_t us : values) {
+    Ladder ladder;
+    ladder.add(microseconds(static_cast<std::int64_t>(us)));
+    std::size_t step = 0;
+    while (step < Ladder::bounds_us.size() && us > Ladder::bounds_us[step]) ++step;
+    CAPTURE(us);
+    CHECK(ladder.counts()[step] == 1);
+  }
 }
 
 TEST_CASE("a quantile lies within the step of its value") {

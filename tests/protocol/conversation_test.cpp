@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <random>
 #include <string_view>
 
 using namespace pgweir;
@@ -231,6 +232,42 @@ TEST_CASE("fakes are told in their place") {
   CHECK(t.talk.take_fake() == '1');
   CHECK(t.talk.take_fake() == 0);
   CHECK(t.heard("2CZ").talk.at_rest());
+}
+
+TEST_CASE("the quick way takes what is passed on, as the long one would, and leaves the rest") {
+  std::minstd_rand random(7);
+  unsigned quick_ones = 0;
+  for (int run = 0; run < 20'000; ++run) {
+    Conversation quick, thorough;
+    for (int step = 0; step < 12; ++step) {
+      const auto pick = [&](std::string_view of) { return of[random() % of.size()]; };
+      if (random() % 2 == 0) {
+        const char tag = pick("PBDECSQQ");
+        const For whom = random() % 8 == 0 ? For::pooler : For::client;
+        const Note note{random() % 4 == 0, 0};
+        quick.on_request(tag, whom, note), thorough.on_request(tag, whom, note);
+      } else if (random() % 16 == 0) {
+        quick.owe_fake('1'), thorough.owe_fake('1');
+      } else {
+        const char tag = pick("112233TTDDCCZZnstEGN");
+        const ReplyVerdict judged = thorough.on_reply(tag, 'I');
+        if (!quick.has_news() && quick.passes(tag)) {
+          ++quick_ones;
+          CHECK(judged.disposition == Disposition::forward);
+          CHECK(judged.statements == 0);
+        } else {
+          CHECK(quick.on_reply(tag, 'I').disposition == judged.disposition);
+        }
+      }
+      if (thorough.out_of_sync()) break;
+      CHECK(quick.owed_count() == thorough.owed_count());
+      CHECK(quick.has_news() == thorough.has_news());
+      CHECK(quick.at_rest() == thorough.at_rest());
+      if (random() % 4 == 0) CHECK(quick.take_fake() == thorough.take_fake());
+      if (random() % 4 == 0) CHECK(quick.take_settled() == thorough.take_settled());
+    }
+  }
+  CHECK(quick_ones > 1000);
 }
 
 TEST_CASE("a long conversation forgets what is over") {
