@@ -37,6 +37,22 @@ bool must_queue(const ClientSession& client, Bytes input) {
 
 // --- client to server
 
+// The quick way of what follows in a batch that is under way, and is about what has been judged: judge() would pass it on
+// as it is. True: it has been noted.
+inline bool Worker::goes_along(ClientSession& client, const Piece& piece, TimePoint now) {
+  const bool of_portal = piece.tag == 'D' && piece.bytes.size() > header_bytes && piece.bytes[header_bytes] == std::byte{'P'};
+  if (!of_portal && piece.tag != 'E' && piece.tag != 'S') return false;
+  if (!client.server || !client.in_query || holds_too_much(client)) return false;
+  ServerConnection& server = *client.server;
+  if (server.talk.nothing_owed() || server.talk.skipping() || server.talk.in_copy()) return false;
+  if (server.sql.query_under_way || !server.sql.portals.empty()) return false;
+  if (server.timed && server.clock.wants_flush(piece)) return false;
+  if (piece.tag == 'S') server.assumptions.on_boundary();
+  server.talk.on_request(piece.tag);
+  server.request_at = now;
+  return true;
+}
+
 void Worker::from_client(ClientSession& client, Bytes input) {
   if (!client.server && must_queue(client, input) && !config_->globals.disable_pqexec && !borrow(client)) {
     return client.phase == ClientPhase::leaving ? void() : hold(client, input);
@@ -50,12 +66,14 @@ void Worker::from_client(ClientSession& client, Bytes input) {
   bool flush = false;
   BatchWatch batch(may_be_repeated(client), input);
   while (auto piece = client.framer.next(input)) {
-    Verdict verdict = client.swallow_rest ? Verdict::swallow : Verdict::forward;
+    Verdict verdict = client.swallow_rest && !piece->starts ? Verdict::swallow : Verdict::forward;
     const Piece& told = restorer_.told(*this, client, *piece);
     if (piece->starts) {
-      verdict = restorer_.must_wait() ? stall(client, run) : judge(client, told, run);
-      if (verdict == Verdict::end) return;
-      if (verdict == Verdict::wait) return wait_with(client, *piece, input, run);
+      if (!goes_along(client, told, now)) {
+        verdict = restorer_.must_wait() ? stall(client, run) : judge(client, told, run);
+        if (verdict == Verdict::end) return;
+        if (verdict == Verdict::wait) return wait_with(client, *piece, input, run);
+      }
       client.swallow_rest = verdict == Verdict::swallow;
       flush |= piece->tag == 'H';
     }

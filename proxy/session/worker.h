@@ -182,6 +182,7 @@ class Worker final : public LoopEvents, private WorkerState {
   };
   void from_client(ClientSession& client, Bytes input);
   Verdict judge(ClientSession& client, const Piece& piece, Run& run);
+  bool goes_along(ClientSession& client, const Piece& piece, TimePoint now);
   Verdict judge_without_server(ClientSession& client, const Piece& piece);
   // Valid until the next one is asked about, or the client's input ends.
   const Said& said(const ClientSession& client, const Piece& piece) { return piece.bytes.data() == said_.at ? said_ : read(client, piece); }
