@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "proxy/core/check.h"
+#include "proxy/core/prefetch.h"
 #include "proxy/net/calls.h"
 #include "proxy/net/clock.h"
 #include "proxy/net/socket_state.h"
@@ -58,11 +59,21 @@ void UringLoop::turn(Duration longest_wait) {
     if (batch_at_ % events_per_clock == 0) now_ = monotonic_now();
     // A copy, because the batch may grow meanwhile; struck out, because it has been seen.
     const Completion completion = std::exchange(batch_[batch_at_], {nobody, 0, 0});
+    expect(batch_at_ + 1);
     if (completion.key != nobody) dispatch(completion);
   }
   batch_.clear();
   batch_at_ = 0;
   ring_what_is_due();
+}
+
+void UringLoop::expect(std::size_t place) const {
+  const auto stream_at = [&](std::size_t at) -> const UringStream* {
+    const bool is_receive = at < batch_.size() && static_cast<std::uint8_t>(batch_[at].key) == receiving;
+    return is_receive ? slots_[slot_of(batch_[at].key)].stream : nullptr;
+  };
+  if (const UringStream* stream = stream_at(place)) events_->on_soon(stream->token_);
+  prefetch(stream_at(place + 1));
 }
 
 void UringLoop::harvest() {

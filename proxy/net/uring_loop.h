@@ -64,6 +64,9 @@ class UringLoop final : public SocketLoop {
     return std::uint64_t{slot} << 8 | work;
   }
 
+  // Has what the completion at this place of the batch needs brought nearer. It pays here, where no system call comes
+  // between two events and takes the caches for itself; on epoll nothing was found.
+  void expect(std::size_t place) const;
   void harvest();
   void dispatch(const Completion& completion);
   // Copies the parts and sends them with the next wait. Returns how many bytes; 0: they are not fit for it.

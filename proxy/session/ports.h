@@ -100,6 +100,7 @@ class LoopEvents {
  public:
   virtual ~LoopEvents() = default;
   virtual void on_bytes(Token token, Bytes bytes) = 0;
+  virtual void on_soon(Token) {}              // the event after the one to come is this one's: a chance to prefetch
   virtual void on_writable(Token token) = 0;
   virtual void on_secured(Token) {}           // the handshake that start_tls began is over
   // The peer closed or reset; `error` is an errno, 0 for an orderly end. No further event for this token.

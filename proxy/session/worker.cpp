@@ -2,6 +2,7 @@
 #include "proxy/session/worker.h"
 
 #include "protocol/compose.h"
+#include "proxy/core/prefetch.h"
 #include "proxy/policy/release.h"
 #include "proxy/session/hidden_code.h"
 #include "proxy/session/refusals.h"
@@ -58,6 +59,12 @@ void Worker::adopt_client(std::unique_ptr<Detached> socket, Bytes said) {
   client.place = place_of(peer);
   client.settled = !said.empty();
   if (client.settled) on_client_bytes(client, said);
+}
+
+// An event touches most of its session's cache lines, and a batch of events more lines than the nearest cache has.
+void Worker::on_soon(Token token) {
+  if (token.kind == Token::Kind::client) prefetch(clients_.at(token.index));
+  if (token.kind == Token::Kind::server) prefetch(servers_.at(token.index));
 }
 
 void Worker::on_bytes(Token token, Bytes bytes) {

@@ -1,6 +1,5 @@
 // One core's world: its clients, its servers, its share of every pool. Everything here runs on the worker's thread;
 // other threads reach it by Fleet::post only.
-//
 // The class is declared here and defined by theme, in the files that the section comments and README.md name.
 #pragma once
 
@@ -36,6 +35,7 @@ class Worker final : public LoopEvents, private WorkerState {
 
   // --- LoopEvents
   void on_bytes(Token token, Bytes bytes) override;
+  void on_soon(Token token) override;
   void on_writable(Token token) override;
   void on_secured(Token token) override;
   void on_closed(Token token, int error) override;

@@ -90,6 +90,13 @@ TEST_CASE_TEMPLATE("what is written to one stream in several small pieces of a b
   CHECK(drain(pair.theirs) == "one,two," + numbered(5000) + "three!");
 }
 
+TEST_CASE("io_uring: whose bytes come next in a batch is announced") {
+  if (OnUring::kind() != LoopKind::io_uring) return;
+  LoopFixture f(LoopKind::io_uring);
+  in_a_batch(f, [&] { CHECK(f.seen.announced == std::vector{client(2)}); });
+  CHECK(f.seen.announced == std::vector{client(2)});
+}
+
 TEST_CASE("epoll: what a batch has written to servers leaves before the rest, so that they begin to work") {
   LoopFixture f(OnEpoll::kind());
   SocketPair pair = socket_pair();  // shared, so that its other end sees who came first

@@ -33,6 +33,7 @@ struct Recorder : LoopEvents {
     ++deliveries;
     if (when_bytes) when_bytes(token, bytes);
   }
+  void on_soon(Token token) override { announced.push_back(token); }
   void on_writable(Token token) override {
     ++writables;
     if (when_writable) when_writable(token);
@@ -58,7 +59,7 @@ struct Recorder : LoopEvents {
 
   std::string received;
   int deliveries = 0, writables = 0, wakes = 0, ticks = 0, turn_ends = 0;
-  std::vector<Token> secured;
+  std::vector<Token> secured, announced;
   std::vector<std::pair<Token, int>> closed;
   std::vector<std::pair<Token, std::unique_ptr<Stream>>> connected;
   std::vector<std::pair<Token, std::string>> refused;
