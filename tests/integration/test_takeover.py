@@ -243,7 +243,7 @@ def test_the_pid_file_and_the_page_change_hands(generations):
     busy.ask("begin")
     old = g.next()
     assert old.poll() is None and int((g.p.folder / "pid").read_text()) == g.p.process.pid
-    g.p.log_has("metrics and page on")
+    g.p.log_has("(?s)metrics and page on.*metrics and page on")  # the new one's line, behind the old one's
     assert Site(port).status("/readyz") == 200
     busy.ask("commit")
     gone(old)
