@@ -54,23 +54,16 @@ class Conversation {
 
   // Judges a backend message (its first piece). `first_body_byte` counts for ReadyForQuery only.
   ReplyVerdict on_reply(char tag, char first_body_byte);
-  // The quick way for what nearly all messages are: a reply that the client waits for, and that ends nothing. False: it
-  // is on_reply()'s, and nothing has been noted. Only while there is no news.
-  bool passes(char tag) {
+  // The quick way for nearly all replies: the client waits for them, and they end no statement. Notes it as on_reply() does;
+  // false: nothing is noted, and it is on_reply()'s. Only while there is no news.
+  bool on_plain_reply(char tag) {
     if (nothing_owed() || owed_[head_].whom != For::client) return false;
     const Owed kind = owed_[head_].kind;
-    switch (tag) {
-      case 'D':
-        return kind == Owed::query || kind == Owed::execute;
-      case '1':
-        return kind == Owed::parse && answered();
-      case '2':
-        return kind == Owed::bind && answered();
-      case 'T':
-        return kind == Owed::query || (kind == Owed::describe && answered());
-      default:
-        return false;
-    }
+    if ((tag == 'D' && kind == Owed::execute) || ((tag == 'D' || tag == 'T') && kind == Owed::query)) return true;
+    const bool answers = (tag == '1' && kind == Owed::parse) || (tag == '2' && kind == Owed::bind) ||
+                         (tag == 'T' && kind == Owed::describe);
+    if (answers) pop();
+    return answers;
   }
   // Whether take_fake() or take_settled() would tell of anything.
   bool has_news() const {
@@ -132,10 +125,6 @@ class Conversation {
   void push(Entry entry) {
     ends_owed_ += ends_batch(entry.kind);
     owed_.push_back(entry);
-  }
-  bool answered() {
-    pop();
-    return true;
   }
   void pop() {
     settled_ += owed_[head_].noted;

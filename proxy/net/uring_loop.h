@@ -76,6 +76,7 @@ class UringLoop final : public SocketLoop {
   void sent(std::uint32_t number, int res);
   // Sends more of what a stream that is gone has left.
   void send_left(std::uint32_t number);
+  // Of a slot whose stream is gone: its fd stays open until they have been sent, or for a time.
   void keep_left(std::uint32_t number, std::unique_ptr<std::string> bytes);
   bool drop_left(TimePoint then) override;
   void received(std::uint32_t number, const Completion& completion);

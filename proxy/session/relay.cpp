@@ -44,8 +44,7 @@ inline bool Worker::goes_along(ClientSession& client, const Piece& piece, TimePo
   if (!of_portal && piece.tag != 'E' && piece.tag != 'S') return false;
   if (!client.server || !client.in_query || holds_too_much(client)) return false;
   ServerConnection& server = *client.server;
-  if (server.talk.nothing_owed() || server.talk.skipping() || server.talk.in_copy()) return false;
-  if (server.sql.query_under_way || !server.sql.portals.empty()) return false;
+  if (server.talk.nothing_owed() || server.sql.query_under_way || !server.sql.portals.empty()) return false;
   if (server.timed && server.clock.wants_flush(piece)) return false;
   if (piece.tag == 'S') server.assumptions.on_boundary();
   server.talk.on_request(piece.tag);

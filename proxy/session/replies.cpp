@@ -12,9 +12,10 @@ namespace {
 // Old enough for its address to have moved since.
 constexpr Duration read_only_age = seconds(1);
 
-// Most messages need no more than to be passed on: Worker::pass_on() does to one what on_server_piece() would.
-bool passes(ServerConnection& server, const Piece& piece) {
-  return piece.whole() && server.client && !server.repeating && !server.talk.has_news() && server.talk.passes(piece.tag);
+// Most messages need no more than to be passed on. True: it has been noted, and Worker::pass_on() does the rest of what
+// on_server_piece() would.
+bool note_plain_reply(ServerConnection& server, const Piece& piece) {
+  return piece.whole() && server.client && !server.repeating && !server.talk.has_news() && server.talk.on_plain_reply(piece.tag);
 }
 
 }  // namespace
@@ -24,7 +25,7 @@ void Worker::from_server(ServerConnection& server, Bytes input) {
   if (server.listens) return Listeners::hear(*this, server, input);
   Run run;
   while (auto piece = server.framer.next(input)) {
-    if (passes(server, *piece)) {
+    if (note_plain_reply(server, *piece)) {
       if (!pass_on(server, *piece, run)) return;
     } else if (!on_server_piece(server, *piece, run)) {
       return;
