@@ -55,7 +55,7 @@ class Conversation {
   // Judges a backend message (its first piece). `first_body_byte` counts for ReadyForQuery only.
   ReplyVerdict on_reply(char tag, char first_body_byte);
   // The quick way for nearly all replies: the client waits for them, and they end no statement. Notes it as on_reply() does;
-  // false: nothing is noted, and it is on_reply()'s. Only while there is no news.
+  // false: nothing is noted, and it is on_reply()'s: also where a fake has to come first.
   bool on_plain_reply(char tag) {
     if (nothing_owed() || owed_[head_].whom != For::client) return false;
     const Owed kind = owed_[head_].kind;

@@ -13,9 +13,9 @@ namespace {
 constexpr Duration read_only_age = seconds(1);
 
 // Most messages need no more than to be passed on. True: it has been noted, and Worker::pass_on() does the rest of what
-// on_server_piece() would.
+// on_server_piece() would. Not while a batch is repeated, nor behind an error: then only a Sync or a Query is owed.
 bool note_plain_reply(ServerConnection& server, const Piece& piece) {
-  return piece.whole() && server.client && !server.repeating && !server.talk.has_news() && server.talk.on_plain_reply(piece.tag);
+  return piece.whole() && server.client && server.talk.on_plain_reply(piece.tag);
 }
 
 }  // namespace

@@ -148,6 +148,16 @@ def test_a_pipeline_is_charged_per_statement_not_per_sync(pooler, pool_mode):
 
 
 @pytest.mark.ours
+def test_portals_that_were_bound_before_are_charged_one_by_one(pooler):
+    p = pooler(pool_mode="transaction", log_min_duration_statement=200)
+    with p.wire() as conn:
+        conn.send(parse("sleeper", "select pg_sleep($1::float8 / 1000)") + SYNC).until()
+        conn.send(bind("long", "sleeper", [900]) + bind("short", "sleeper", [1]) + execute("long") + execute("short") + SYNC).until()
+    (took,) = durations(p, "execute sleeper: select pg_sleep($1::float8 / 1000)")
+    assert took > 0.6 * 900, "not the mean of both"
+
+
+@pytest.mark.ours
 def test_a_long_batch_of_one_statement_shares_its_time(pooler):
     p = pooler(log_min_duration_statement=15)
     with p.wire() as conn:

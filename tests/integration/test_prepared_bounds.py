@@ -38,6 +38,13 @@ def test_a_client_that_never_closes_its_statements_closes_itself(pooler, how):
     p.log_has("prepared statements too large")
 
 
+def test_a_statement_that_is_too_much_by_itself_is_told_at_its_sync(pooler):
+    p = pooler(pool_mode="transaction", default_pool_size=1, max_client_statement_bytes=100_000)
+    with p.wire() as conn:
+        replies = conn.send(parse("s", f"select length('{'x' * 200_000}')") + SYNC).closed()
+        assert codes(replies) == ["53400"]
+
+
 def test_who_closes_its_statements_may_have_any_number(pooler):
     p = pooler(pool_mode="transaction", default_pool_size=1, max_client_statement_bytes=200_000, max_prepared_statements=20)
     with p.wire() as conn:
