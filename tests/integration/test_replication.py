@@ -52,13 +52,14 @@ def replication(p, kind="database", database="p0", **parameters):
     return p.wire(database, replication=kind, **parameters)
 
 
+@pytest.mark.timeout(200)                                # a hundred megabytes in a thousand files, on whatever disk this is
 def test_pg_basebackup_makes_a_copy_that_starts(pool, primary):
     p = pool()
     with primary.connect("p0") as conn:
         conn.execute("create table kept as select generate_series(1, 10000) id")
     copy = servers.new_folder("pgbb")
     try:
-        ended(tool(p, "pg_basebackup", "-D", copy / "data", "-X", "stream", "-c", "fast", "--no-sync"))
+        ended(tool(p, "pg_basebackup", "-D", copy / "data", "-X", "stream", "-c", "fast", "--no-sync"), 150)
         subprocess.run(["chown", "-R", "--reference", str(primary.data), str(copy)], check=True)
         os.chmod(copy / "data", 0o700)
         single = subprocess.run([PG_BIN / "postgres", "--single", "-D", copy / "data", "p0"], input="select count(*) from kept\n",
