@@ -47,11 +47,14 @@ PoolAccount* Ledger::find(PoolKey key) {
 }
 
 BindingLimit Ledger::reserve(PoolAccount& pool, const ServerLimits& limits, bool use_reserve) {
-  std::lock_guard lock(mutex_);
   const int size = limits.pool_size + (use_reserve ? limits.reserve_size : 0);
-  if (limits.pool_size > 0 && pool.servers >= size) return BindingLimit::pool_size;
+  const auto is_full = [&] { return limits.pool_size > 0 && pool_servers(pool) >= size; };
+  // Without the lock no place is missed: who asks has published its wait before, give_back() looks for it after.
+  if (is_full()) return BindingLimit::pool_size;
+  std::lock_guard lock(mutex_);
+  if (is_full()) return BindingLimit::pool_size;
   const BindingLimit limit = book_shared(pool, limits);
-  pool.servers += limit == BindingLimit::none;
+  if (limit == BindingLimit::none) ++pool.servers;
   return limit;
 }
 
@@ -73,7 +76,7 @@ BindingLimit Ledger::book_shared(PoolAccount& pool, const ServerLimits& limits) 
 std::vector<Poke> Ledger::give_back(PoolAccount& pool, bool beyond_pool) {
   std::lock_guard lock(mutex_);
   PGWEIR_CHECK(beyond_pool || pool.servers > 0);
-  pool.servers -= !beyond_pool;
+  if (!beyond_pool) --pool.servers;
   --pool.database_account->servers;
   --pool.user_account->servers;
   struct Hungry {
@@ -83,7 +86,7 @@ std::vector<Poke> Ledger::give_back(PoolAccount& pool, bool beyond_pool) {
   std::vector<Hungry> hungry;
   auto add = [&](PoolAccount& candidate) {
     for (unsigned worker = 0; worker < workers_; ++worker) {
-      const std::int64_t since = candidate.oldest_wait[worker].load(std::memory_order_relaxed);
+      const std::int64_t since = candidate.oldest_wait[worker].load(std::memory_order_seq_cst);
       if (since != 0) hungry.push_back({since, {candidate.key, worker}});
     }
   };
@@ -255,11 +258,6 @@ void Ledger::keep_welcome(PoolAccount& pool, std::shared_ptr<const Welcome> welc
 std::shared_ptr<const Welcome> Ledger::welcome(const PoolAccount& pool) const {
   std::lock_guard lock(mutex_);
   return pool.welcome;
-}
-
-int Ledger::pool_servers(const PoolAccount& pool) const {
-  std::lock_guard lock(mutex_);
-  return pool.servers;
 }
 
 Ledger::Counts Ledger::database_counts(const std::string& name) const {

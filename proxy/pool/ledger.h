@@ -41,8 +41,9 @@ struct Welcome;
 struct PoolAccount {
   PoolKey key = 0;
   std::string database, user;
+  // Open or opening, on all workers: changes with the ledger's lock.
+  std::atomic<int> servers{0};
   // Ledger's lock:
-  int servers = 0;                       // open or opening, on all workers
   std::shared_ptr<const Welcome> welcome;  // null: no server has told yet, or it counts no more
   struct Shared* database_account = nullptr;
   struct Shared* user_account = nullptr;
@@ -91,7 +92,7 @@ class Ledger {
   void forget_database(const std::string& name);
 
   // Books one more server for the pool, or says which limit is in the way. `use_reserve` adds reserve_size to the
-  // pool's size.
+  // pool's size. Takes no lock where the pool is full: whoever waits asks, and others would wait for that.
   BindingLimit reserve(PoolAccount& pool, const ServerLimits& limits, bool use_reserve);
   // A booked server is gone. Returns who may now be able to open one, the longest waiting first.
   std::vector<Poke> give_back(PoolAccount& pool, bool beyond_pool = false);
@@ -150,7 +151,7 @@ class Ledger {
 
   struct Counts { int servers = 0, clients = 0; };
   int sockets() const { return sockets_.load(std::memory_order_relaxed); }
-  int pool_servers(const PoolAccount& pool) const;
+  static int pool_servers(const PoolAccount& pool) { return pool.servers.load(std::memory_order_seq_cst); }
   Counts database_counts(const std::string& name) const;
   Counts user_counts(const std::string& name) const;
 

@@ -81,7 +81,9 @@ void Pool::publish_idle(Ledger& ledger) {
 }
 
 void Pool::publish_blocked(Ledger& ledger, BindingLimit limit) {
-  if (limit != published_block_) ledger.publish_blocked(account_, worker_, limit);
+  // What binds this pool alone is nothing to others, so that who waits for it takes no lock.
+  const auto to_others = [](BindingLimit which) { return which == BindingLimit::pool_size ? BindingLimit::none : which; };
+  if (to_others(limit) != to_others(published_block_)) ledger.publish_blocked(account_, worker_, limit);
   published_block_ = limit;
 }
 

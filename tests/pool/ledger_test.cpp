@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
+
 using namespace pgweir;
 
 namespace {
@@ -104,6 +107,40 @@ TEST_CASE("a place that comes free pokes those who wait, the longest first") {
   CHECK(pokes[1].key == a.key);
   ledger.publish_blocked(b, 1, BindingLimit::none);
   CHECK(!Ledger::anyone_blocked(a));
+}
+
+// One gives its server back on its thread while the other, on its own, begins to wait and asks for a place.
+TEST_CASE("a place that comes free while somebody asks is given or announced") {
+  constexpr int rounds = 20'000;
+  constexpr ServerLimits one{1, 0, 0, 0};
+  Ledger ledger(2);
+  PoolAccount& pool = ledger.account("db", "u");
+  std::atomic<int> arrived{0};
+  const auto meet = [&](int round) {
+    ++arrived;
+    while (arrived.load() < 2 * round) std::this_thread::yield();
+  };
+  bool announced = false;
+  std::thread giver([&] {
+    for (int round = 0; round < rounds; ++round) {
+      meet(2 * round + 1);
+      announced = !ledger.give_back(pool).empty();
+      meet(2 * round + 2);
+    }
+  });
+  int missed = 0;
+  REQUIRE(ledger.reserve(pool, one, false) == BindingLimit::none);
+  for (int round = 0; round < rounds; ++round) {
+    meet(2 * round + 1);
+    ledger.publish_wait(pool, 1, start);
+    const bool given = ledger.reserve(pool, one, false) == BindingLimit::none;
+    meet(2 * round + 2);
+    missed += !given && !announced;
+    ledger.publish_wait(pool, 1, {});
+    if (!given && ledger.reserve(pool, one, false) != BindingLimit::none) ++missed;
+  }
+  giver.join();
+  CHECK(missed == 0);
 }
 
 TEST_CASE("T45: clients are counted in and out") {
