@@ -202,3 +202,16 @@ TEST_CASE("other workers learn who waits here and what is idle here") {
   f.pool.publish_idle(f.ledger);
   CHECK(f.ledger.worker_with_idle(f.account, 1) == workers_max);
 }
+
+TEST_CASE("a limit that other pools share is told to them, and withdrawn when the pool's own size binds instead") {
+  Fixture f;
+  f.pool.publish_blocked(f.ledger, BindingLimit::max_db_connections);
+  CHECK(Ledger::anyone_blocked(f.account));
+  f.pool.publish_blocked(f.ledger, BindingLimit::pool_size);
+  CHECK(!Ledger::anyone_blocked(f.account));
+  CHECK(f.pool.blocked_by() == BindingLimit::pool_size);
+  f.pool.publish_blocked(f.ledger, BindingLimit::max_user_connections);
+  CHECK(Ledger::anyone_blocked(f.account));
+  f.pool.publish_blocked(f.ledger, BindingLimit::none);
+  CHECK(!Ledger::anyone_blocked(f.account));
+}
