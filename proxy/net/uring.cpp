@@ -72,6 +72,20 @@ void Uring::start() {
                                  nullptr, 0) == 0);
   (void)io_uring_register_ring_fd(
       &ring_);  // saves a look-up in each entry; not all kernels have it
+  // Not below a limit of fewer open files. The library's own call would raise that limit.
+  io_uring_rsrc_register table{};
+  table.nr = files;
+  table.flags = IORING_RSRC_REGISTER_SPARSE;
+  knows_files_ = io_uring_register(static_cast<unsigned>(ring_.ring_fd), IORING_REGISTER_FILES2, &table, sizeof table) == 0;
+}
+
+bool Uring::know_file(unsigned number, int fd) {
+  return knows_files_ && number < files && io_uring_register_files_update(&ring_, number, &fd, 1) == 1;
+}
+
+void Uring::forget_file(unsigned number) {
+  int none = -1;
+  PGWEIR_CHECK(io_uring_register_files_update(&ring_, number, &none, 1) == 1);
 }
 
 io_uring_sqe& Uring::entry() {

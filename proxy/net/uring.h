@@ -22,6 +22,7 @@ class Uring {
   static constexpr std::size_t buffer_size = 8 * 1024;
   static constexpr unsigned buffers = 64;
   static constexpr int buffer_group = 0;
+  static constexpr unsigned files = 4096;  // that the ring may know by a number; 8 bytes of the kernel's each
 
   Uring() = default;
   ~Uring();
@@ -32,6 +33,12 @@ class Uring {
   std::string open();
   // Before the first entry: this thread becomes the ring's.
   void start();
+
+  // From now on entries may name the open file behind `fd` by `number` (IOSQE_FIXED_FILE), which saves the look-up. It
+  // stays open until it is forgotten, even where every fd of it is closed. False: there is no place for it.
+  bool know_file(unsigned number, int fd);
+  // Entries that name it must have been submitted.
+  void forget_file(unsigned number);
 
   // An entry to fill in; when there is no room the earlier ones are submitted.
   io_uring_sqe& entry();
@@ -65,6 +72,7 @@ class Uring {
   io_uring ring_{};
   bool opened_ = false;
   bool started_ = false;
+  bool knows_files_ = false;
   std::unique_ptr<std::byte, Unmap>
       memory_;  // the buffers, and behind them the ring that names them
   io_uring_buf_ring* buffer_ring_ = nullptr;

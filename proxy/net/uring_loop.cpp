@@ -181,7 +181,10 @@ std::size_t UringLoop::queue_send(UringStream& stream, std::span<const iovec> pa
   ++counters_.sends;
   io_uring_sqe& entry = ring_->entry();
   // Never waits for room: what is left over is the stream's business, in order.
-  io_uring_prep_send(&entry, stream.fd_, send_blocks_.at(*block), size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const bool known = gets_known(number);
+  io_uring_prep_send(&entry, known ? static_cast<int>(number) : stream.fd_, send_blocks_.at(*block), size,
+                     MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (known) entry.flags |= IOSQE_FIXED_FILE;
   io_uring_sqe_set_data64(&entry, key_of(number, sending));
   slots_[number].block = *block;
   slots_[number].block_size = static_cast<std::uint16_t>(size);

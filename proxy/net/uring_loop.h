@@ -39,6 +39,8 @@ class UringLoop final : public SocketLoop {
     std::uint32_t events = 0;  // the watch's
     std::uint8_t under_way = 0;
     std::uint8_t cancelling = 0;
+    std::uint8_t sends = 0;  // so far, up to those after which its socket gets known
+    bool known = false;      // to the ring, by the slot's number
     std::unique_ptr<std::string> left;  // what a stream that is gone has not sent yet: with it the fd stays open
     std::uint16_t block = 0;       // with sending: where its bytes lie
     std::uint16_t block_size = 0;  // and how many they are
@@ -71,6 +73,11 @@ class UringLoop final : public SocketLoop {
   void dispatch(const Completion& completion);
   // Copies the parts and sends them with the next wait. Returns how many bytes; 0: they are not fit for it.
   std::size_t queue_send(UringStream& stream, std::span<const iovec> parts);
+  // Whether the ring knows the slot's socket by its number. Who sends often is made known: that is a system call, so
+  // that it must pay first.
+  bool gets_known(std::uint32_t number);
+  // Must precede the end of the loop's part in the socket: the ring keeps open what it knows.
+  void forget_file(std::uint32_t number);
   // Makes the send that is queued happen now, and sees to its result.
   void finish_send(std::uint32_t number);
   void sent(std::uint32_t number, int res);

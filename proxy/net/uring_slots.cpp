@@ -4,10 +4,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/net/uring_loop.h"
 
 namespace pgweir {
+namespace {
+
+// Who has sent so often will send again: its socket gets known to the ring.
+constexpr std::uint8_t many_sends = 64;
+
+}  // namespace
 
 std::uint32_t UringLoop::take_slot(int fd) {
   std::uint32_t number;
@@ -49,6 +56,7 @@ void UringLoop::bring_up_to_date(std::uint32_t number) {
   } else if (slot.watch || slot.left) {
     wanted = polling;
   } else if (!slot.under_way) {
+    forget_file(number);
     if (slot.closes_fd) ::close(slot.fd);
     slot = {};
     free_.push_back(number);
@@ -86,6 +94,16 @@ void UringLoop::cancel(std::uint32_t number, Work work) {
   ++counters_.changes;
 }
 
+bool UringLoop::gets_known(std::uint32_t number) {
+  Slot& slot = slots_[number];
+  if (slot.sends < many_sends && ++slot.sends == many_sends) slot.known = ring_->know_file(number, slot.fd);
+  return slot.known;
+}
+
+void UringLoop::forget_file(std::uint32_t number) {
+  if (std::exchange(slots_[number].known, false)) ring_->forget_file(number);
+}
+
 bool UringLoop::watch(int fd, std::uint32_t events, Watch& watch) {
   const std::uint32_t number = take_slot(fd);
   slots_[number].watch = &watch;
@@ -120,6 +138,7 @@ void UringLoop::forget_stream(UringStream& stream) {
 std::string UringLoop::release_stream(UringStream& stream) {
   const std::uint32_t number = stream.slot_;
   if (slots_[number].under_way & sending) finish_send(number);
+  forget_file(number);
   std::string unread;
   if (stream.parked_) unread = stream.parked_->bytes.substr(stream.parked_->seen);
   if (slots_[number].under_way & receiving) {
