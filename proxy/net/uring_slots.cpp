@@ -1,6 +1,7 @@
 // The loop's slots: what the kernel is asked to do for each, brought up to date once before every
 // wait.
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,6 +57,8 @@ void UringLoop::bring_up_to_date(std::uint32_t number) {
   } else if (slot.watch || slot.left) {
     wanted = polling;
   } else if (!slot.under_way) {
+    // Linux before 6.4 forgets a file a second late only: the peer hears of the end now.
+    if (slot.known && slot.closes_fd) ::shutdown(slot.fd, SHUT_RDWR);
     forget_file(number);
     if (slot.closes_fd) ::close(slot.fd);
     slot = {};
@@ -128,7 +131,7 @@ void UringLoop::forget_stream(UringStream& stream) {
   slot.closes_fd = true;
   // What it takes for sent goes out behind it.
   if (stream.unsent_) keep_left(stream.slot_, std::move(stream.unsent_));
-  if (!slot.under_way && !slot.left) {
+  if (!slot.under_way && !slot.left && !slot.known) {
     ::close(slot.fd);
     slot.closes_fd = false;
   }

@@ -2,6 +2,9 @@
 // connection all the same, however it comes. Each case sends more often than it takes to get known.
 #include <poll.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "tests/net/loop_fixture.h"
 
 using namespace pgweir;
@@ -20,6 +23,23 @@ std::string send_often(LoopFixture& f, Stream& stream) {
     f.loop.turn(milliseconds(0));
   }
   return all;
+}
+
+// How many sockets the io_urings of this process know: the kernel lists them, older ones the empty places as well.
+int known_sockets() {
+  int known = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry, gone) != "anon_inode:[io_uring]") continue;
+    std::ifstream info("/proc/self/fdinfo/" + entry.path().filename().string());
+    bool listed = false;
+    for (std::string line; std::getline(info, line);) {
+      if (line.starts_with("UserBufs")) listed = false;
+      known += listed && line.find("<none>") == line.npos;
+      if (line.starts_with("UserFiles")) listed = true;
+    }
+  }
+  return known;
 }
 
 // So that the kernel has said its last word on what has ended.
@@ -42,6 +62,7 @@ TEST_CASE_TEMPLATE("what is sent often arrives in order", On, OnEpoll, OnUring) 
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
   const std::string sent = send_often(f, *stream);
   CHECK(drain(pair.theirs) == sent);
+  CHECK(known_sockets() == (On::kind() == LoopKind::io_uring ? 1 : 0));
 }
 
 TEST_CASE_TEMPLATE("the peer of a stream that has sent often sees its end", On, OnEpoll, OnUring) {
@@ -83,6 +104,7 @@ TEST_CASE_TEMPLATE("the peer of a stream that has sent often sees its end", On, 
     stream->detach().reset();
   }
   CHECK(has_ended(pair.theirs));
+  CHECK(known_sockets() == 0);
 }
 
 TEST_CASE_TEMPLATE("streams that send often take each other's place, and none sends to the other's peer", On, OnEpoll, OnUring) {
