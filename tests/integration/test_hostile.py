@@ -16,10 +16,11 @@ SEED = int(os.environ.get("PGWEIR_SEED", "20261121"))
 
 
 def resident_kib(pooler):
+    """What the pooler holds, without the pages of its program, which come as they are run first."""
     for line in Path(f"/proc/{pooler.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith("RssAnon:"):
             return int(line.split()[1])
-    raise AssertionError("no VmRSS")
+    raise AssertionError("no RssAnon")
 
 
 def open_files(pooler):
