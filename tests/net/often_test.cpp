@@ -95,8 +95,8 @@ TEST_CASE_TEMPLATE("the peer of a stream that has sent often sees its end", On, 
   SUBCASE("when it has gone to another loop and ends there") {
     LoopFixture other(On::kind());
     auto moved = other.loop.adopt(stream->detach(), client(1));
-    send_often(other, *moved);
-    drain(pair.theirs);
+    const std::string sent = send_often(other, *moved);
+    CHECK(drain(pair.theirs) == sent);
     moved.reset();
     turn_often(other);
   }
