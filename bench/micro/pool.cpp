@@ -77,8 +77,29 @@ void ledger_look_for_hunger(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// What a worker tells the others and asks about them for a transaction that waits, while another does so too.
+void pool_beside_another_worker(benchmark::State& state) {
+  static Ledger ledger(2);
+  PoolAccount& account = ledger.account("db", "user");
+  const auto self = static_cast<unsigned>(state.thread_index());
+  Pool pool(account, self);
+  Waiter waiter;
+  TimePoint now = some_time;
+  for (auto _ : state) {
+    now += microseconds(1);
+    pool.enqueue(waiter, now);
+    pool.publish_wait(ledger);
+    benchmark::DoNotOptimize(ledger.worker_with_idle(account, self));
+    if (Ledger::anyone_hungry(account)) benchmark::DoNotOptimize(ledger.hungrier_worker(account, self, now - milliseconds(1)));
+    pool.dequeue(waiter);
+    pool.publish_wait(ledger);
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+
 BENCHMARK(pool_acquire_release);
 BENCHMARK(pool_wait_and_leave);
+BENCHMARK(pool_beside_another_worker)->Threads(1)->Threads(2);
 BENCHMARK(ledger_reserve_and_give_back);
 BENCHMARK(ledger_look_for_hunger);
 

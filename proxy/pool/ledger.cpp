@@ -22,6 +22,7 @@ PoolAccount& Ledger::account(const std::string& database, const std::string& use
   if (!fresh) return accounts_[place->second];
   PoolAccount& pool = accounts_.emplace_back();
   pool.key = place->second;
+  pool.workers = std::make_unique<WorkerAccount[]>(workers_);
   pool.database = database;
   pool.user = user;
   pool.database_account = &shared(databases_, database);
@@ -86,7 +87,7 @@ std::vector<Poke> Ledger::give_back(PoolAccount& pool, bool beyond_pool) {
   std::vector<Hungry> hungry;
   auto add = [&](PoolAccount& candidate) {
     for (unsigned worker = 0; worker < workers_; ++worker) {
-      const std::int64_t since = candidate.oldest_wait[worker].load(std::memory_order_seq_cst);
+      const std::int64_t since = candidate.workers[worker].oldest_wait.load(std::memory_order_seq_cst);
       if (since != 0) hungry.push_back({since, {candidate.key, worker}});
     }
   };
@@ -98,7 +99,7 @@ std::vector<Poke> Ledger::give_back(PoolAccount& pool, bool beyond_pool) {
                             ? other.database_account == pool.database_account
                             : other.user_account == pool.user_account;
     if (&other != &pool && shares) {
-      const std::int64_t since = other.oldest_wait[place.second].load(std::memory_order_relaxed);
+      const std::int64_t since = other.workers[place.second].oldest_wait.load(std::memory_order_relaxed);
       if (since != 0) hungry.push_back({since, {other.key, place.second}});
     }
   }
@@ -111,7 +112,7 @@ std::vector<Poke> Ledger::give_back(PoolAccount& pool, bool beyond_pool) {
 
 void Ledger::publish_wait(PoolAccount& pool, unsigned worker, TimePoint oldest) {
   const std::int64_t now = oldest.time_since_epoch().count();
-  const std::int64_t before = pool.oldest_wait[worker].exchange(now, std::memory_order_seq_cst);
+  const std::int64_t before = pool.workers[worker].oldest_wait.exchange(now, std::memory_order_seq_cst);
   if (before == 0 && now != 0) pool.hungry_workers.fetch_add(1, std::memory_order_seq_cst);
   if (before != 0 && now == 0) pool.hungry_workers.fetch_sub(1, std::memory_order_seq_cst);
 }
@@ -142,12 +143,12 @@ unsigned Ledger::hungrier_worker(const PoolAccount& pool, unsigned self, TimePoi
   std::int64_t best_since = older_than.time_since_epoch().count();
   for (unsigned worker = 0; worker < workers_; ++worker) {
     if (worker == self) continue;
-    std::int64_t since = pool.oldest_wait[worker].load(std::memory_order_seq_cst);
+    std::int64_t since = pool.workers[worker].oldest_wait.load(std::memory_order_seq_cst);
     if (since == 0) continue;
-    const std::int32_t coming = pool.coming[worker].load(std::memory_order_seq_cst);
+    const std::int32_t coming = pool.workers[worker].coming.load(std::memory_order_seq_cst);
     if (coming > 0) {
       const bool nobody_here = older_than == TimePoint::max();
-      if (nobody_here && coming >= pool.waiting[worker].load(std::memory_order_seq_cst)) continue;
+      if (nobody_here && coming >= pool.workers[worker].waiting.load(std::memory_order_seq_cst)) continue;
       since += coming * step.count();
     }
     if (since < best_since) {
@@ -162,7 +163,7 @@ unsigned Ledger::worker_with_idle(const PoolAccount& pool, unsigned self) const 
   unsigned best = workers_max;
   int most = 0;
   for (unsigned worker = 0; worker < workers_; ++worker) {
-    const int idle = pool.idle[worker].load(std::memory_order_seq_cst);
+    const int idle = pool.workers[worker].idle.load(std::memory_order_seq_cst);
     if (worker != self && idle > most) {
       best = worker;
       most = idle;
@@ -180,7 +181,7 @@ bool Ledger::other_pool_is_hungrier(PoolAccount& pool, TimePoint older_than) {
     const bool shares = limit == BindingLimit::max_db_connections
                             ? other.database_account == pool.database_account
                             : other.user_account == pool.user_account;
-    const std::int64_t since = other.oldest_wait[place.second].load(std::memory_order_relaxed);
+    const std::int64_t since = other.workers[place.second].oldest_wait.load(std::memory_order_relaxed);
     if (shares && since != 0 && since < limit_since) return true;
   }
   return false;

@@ -4,8 +4,8 @@
 // answers; it opens, closes and wakes nobody.
 #pragma once
 
-#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -37,10 +37,22 @@ enum class BindingLimit : std::uint8_t { none, pool_size, max_db_connections, ma
 // What a server told at its login (session/pool_desk.h).
 struct Welcome;
 
+// So much of memory goes from core to core at a time: what several workers write must not share it.
+inline constexpr std::size_t cache_line_bytes = 64;
+
+// What one worker tells the others of a pool, for each transaction perhaps.
+struct alignas(cache_line_bytes) WorkerAccount {
+  // Since when the oldest waiter waits, in ns on the monotonic clock; 0: nobody waits.
+  std::atomic<std::int64_t> oldest_wait{0};
+  std::atomic<std::int32_t> idle{0};                   // servers
+  std::atomic<std::int32_t> waiting{0}, coming{0};     // clients, and servers that are on their way there
+};
+
 // What one pool looks like to the other workers. The atomics are read without the ledger's lock.
 struct PoolAccount {
   PoolKey key = 0;
   std::string database, user;
+  std::unique_ptr<WorkerAccount[]> workers;            // one for each of the ledger's
   // Open or opening, on all workers: changes with the ledger's lock.
   std::atomic<int> servers{0};
   // Ledger's lock:
@@ -55,13 +67,9 @@ struct PoolAccount {
   std::atomic<std::int64_t> hidden_code_asked{0};
   std::atomic<bool> had_hidden_code{false};            // by the last answer
   std::atomic<std::uint64_t> hidden_code_made{0};      // how often some may have been; an answer from before does not count
-  // For each worker since when the oldest waiter waits, in ns on the monotonic clock; 0: nobody waits.
-  std::array<std::atomic<std::int64_t>, workers_max> oldest_wait{};
-  // How many idle servers each worker has.
-  std::array<std::atomic<std::int32_t>, workers_max> idle{};
-  std::atomic<int> hungry_workers{0};    // how many of oldest_wait are set
-  // How many clients wait on each worker, and how many servers are on their way there.
-  std::array<std::atomic<std::int32_t>, workers_max> waiting{}, coming{};
+  // How many workers have somebody who waits. Read for each transaction, and written when a queue begins or ends: away
+  // from what is written by others.
+  alignas(cache_line_bytes) std::atomic<int> hungry_workers{0};
 };
 
 // What pools of one database, or of one user, share.
@@ -101,19 +109,19 @@ class Ledger {
 
   // Publishes how many of this pool's clients wait there; to be called before publish_wait.
   static void publish_waiting(PoolAccount& pool, unsigned worker, std::size_t count) {
-    pool.waiting[worker].store(static_cast<std::int32_t>(count), std::memory_order_seq_cst);
+    pool.workers[worker].waiting.store(static_cast<std::int32_t>(count), std::memory_order_seq_cst);
   }
   // Publishes since when `worker`'s oldest client of this pool waits (TimePoint{}: nobody does).
   void publish_wait(PoolAccount& pool, unsigned worker, TimePoint oldest);
   // Says that this worker's waiters are kept from a server by `limit` (none: no longer).
   void publish_blocked(PoolAccount& pool, unsigned worker, BindingLimit limit);
   void publish_idle(PoolAccount& pool, unsigned worker, int idle) {
-    pool.idle[worker].store(idle, std::memory_order_seq_cst);
+    pool.workers[worker].idle.store(idle, std::memory_order_seq_cst);
   }
 
   // A server goes to that worker, or has arrived there.
   static void publish_coming(PoolAccount& pool, unsigned worker, int change) {
-    pool.coming[worker].fetch_add(change, std::memory_order_seq_cst);
+    pool.workers[worker].coming.fetch_add(change, std::memory_order_seq_cst);
   }
 
   // Another worker whose oldest waiter of this pool waits since before `older_than`; workers_max: none. Where servers
