@@ -64,6 +64,9 @@ class SocketLoop : public Loop {
   WallTime wall_now() const override;
   void wake() override { mailbox_->wake(); }  // any thread
   void tick_every(Duration period) override;
+  void alarm_in(Duration delay) override {
+    run_after(delay, [this] { events_->on_alarm(); });
+  }
 
   void run();   // until stop(); the first turn and all others are one thread's
   void stop();  // any thread; also before run()

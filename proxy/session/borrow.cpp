@@ -1,6 +1,7 @@
 // Who gets which server, and when one is opened. LIFO servers, FIFO clients, no barging: while anybody waits, a server
 // that comes free goes to the one who waits longest.
 #include "proxy/policy/release.h"
+#include "proxy/session/hand_over.h"
 #include "proxy/session/hidden_code.h"
 #include "proxy/session/refusals.h"
 #include "proxy/session/server_login.h"
@@ -92,7 +93,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
              count_us(client.last_wait));
   if (!give_settings(server, policy::difference(shared_.tracked, client.parameters, server.facts.parameters))) {
     update_reading(client);
-    feed_others(desk);
+    HandOver::feed_others(*this, desk);
   }
 }
 
@@ -120,6 +121,7 @@ void Worker::release_if_possible(ServerConnection& server) {
 
 void Worker::give_back(ServerConnection& server) {
   ClientSession& client = *server.client;
+  HandOver::note_lease(*server.desk, loop_.now() - server.pooled.since);
   unlink(server);
   if (client.channels) Listeners::deliver(*this, client);
   after_use(server);
@@ -209,7 +211,7 @@ void Worker::make_available(ServerConnection& server) {
   if (!waiter) {
     desk.pool.shelve(server.pooled, loop_.now());
     publish(desk);
-    return feed_others(desk);
+    return HandOver::feed_others(*this, desk);
   }
   if (waiter->errand) return run_lookup(server, *static_cast<AuthLookup*>(waiter->session));
   auto& client = *static_cast<ClientSession*>(waiter->session);
@@ -260,7 +262,7 @@ void Worker::open_wanted(PoolDesk& desk) {
   if (stopping_ || desk.removed || shutdown_ == Shutdown::wait_for_servers) return;
   Pool& pool = desk.pool;
   // An idle server of another worker's is here sooner than a new one.
-  if (!pool.waiters().empty()) ask_for_donation(desk);
+  if (!pool.waiters().empty()) HandOver::ask(*this, desk);
   const int everywhere = pool.settings.min_pool_size > 0 ? shared_.ledger.pool_servers(pool.account()) : 0;
   int wanted = pool.connections_wanted(loop_.now(), everywhere);
   // Who needs none, or pauses after failures, is not kept waiting by a limit: others need not make room.

@@ -1,5 +1,7 @@
 // Clients and servers that change workers, and servers that give way to another pool under a shared limit. Always by age: the
 // client who has waited longest is served first, wherever it is.
+#include "proxy/session/hand_over.h"
+
 #include <algorithm>
 
 #include "protocol/startup.h"
@@ -9,8 +11,6 @@
 namespace pgweir {
 namespace {
 
-// Below this difference in age a server stays where it is: moving it costs more than it brings.
-constexpr Duration hand_over_margin = milliseconds(1);
 // A connection of another pool is closed under a waiter's feet only for somebody who waits clearly longer, since
 // opening a new one takes milliseconds.
 constexpr Duration evict_margin = milliseconds(50);
@@ -18,6 +18,82 @@ constexpr Duration evict_margin = milliseconds(50);
 constexpr Duration evict_pause = milliseconds(10);
 
 }  // namespace
+
+bool HandOver::may_wait(const PoolDesk& desk) { return desk.lease < margin; }
+
+void HandOver::note_lease(PoolDesk& desk, Duration took) {
+  constexpr int leases = 8;
+  desk.lease += (took - desk.lease) / leases;
+}
+
+TimePoint HandOver::older_than(const Worker& worker, const PoolDesk& desk) {
+  return may_wait(desk) ? worker.loop_.now() - margin : TimePoint::max();
+}
+
+// Whoever began to wait elsewhere before the server was published as idle has seen none, and must be seen now: of the
+// two who write first and then look, one sees the other.
+void HandOver::feed_others(Worker& worker, PoolDesk& desk) {
+  if (worker.shared_.fleet.size() == 1 || !Ledger::anyone_hungry(desk.pool.account())) return;
+  PooledServer* pooled = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
+  if (!pooled) return;
+  const unsigned to = worker.shared_.ledger.hungrier_worker(desk.pool.account(), worker.number_, older_than(worker, desk));
+  auto& server = *static_cast<ServerConnection*>(pooled->connection);
+  if (to != workers_max && server.framer.between_messages()) return worker.hand_over(server, to);
+  if (may_wait(desk)) look_later(worker, desk);
+}
+
+void HandOver::ask(Worker& worker, PoolDesk& desk) {
+  if (worker.shared_.fleet.size() == 1 || desk.waiting_for_donor) return;
+  const unsigned donor = worker.shared_.ledger.worker_with_idle(desk.pool.account(), worker.number_);
+  if (donor == workers_max) return;
+  const Waiter* own = desk.pool.waiters().front();
+  const bool serves = desk.pool.count(ServerState::active) > 0;
+  if (own && serves && own->since > older_than(worker, desk)) return look_later(worker, desk);
+  desk.waiting_for_donor = true;
+  worker.shared_.fleet.post(donor, [key = desk.pool.account().key, to = worker.number_](Worker& other) { donate(other, key, to); });
+}
+
+void HandOver::donate(Worker& worker, PoolKey key, unsigned to) {
+  auto found = worker.desks_.find(key);
+  PooledServer* pooled = found == worker.desks_.end() ? nullptr : found->second->pool.best_idle();
+  if (pooled && found->second->pool.waiters().empty()) {
+    auto& server = *static_cast<ServerConnection*>(pooled->connection);
+    if (server.framer.between_messages() && !worker.close_if_unfit(server)) return worker.hand_over(server, to);
+  } else if (found != worker.desks_.end() && found->second->pool.waiters().empty()) {
+    // Idle for long: after its check it goes to whoever waits longest, wherever that is.
+    PooledServer* used = found->second->pool.paused ? nullptr : found->second->pool.servers(ServerState::used).front();
+    if (used) {
+      auto& server = *static_cast<ServerConnection*>(used->connection);
+      if (!worker.close_if_unfit(server)) worker.start_job(server, ServerJob::check, worker.config_->globals.server_check_query);
+    }
+  }
+  // Somebody was faster. Whoever asked has told the ledger that it waits, so the next one to come free goes there.
+  worker.shared_.fleet.post(to, [key](Worker& other) {
+    auto asked = other.desks_.find(key);
+    if (asked == other.desks_.end()) return;
+    asked->second->waiting_for_donor = false;
+    other.look_again_.push_back(key);
+  });
+}
+
+// Nothing else may happen on either worker, so that an alarm is what keeps a waiter from being forgotten.
+void HandOver::look_later(Worker& worker, PoolDesk& desk) {
+  if (std::exchange(desk.looks_later, true)) return;
+  if (worker.look_later_.empty()) worker.loop_.alarm_in(margin);
+  worker.look_later_.push_back(desk.pool.account().key);
+}
+
+void HandOver::on_alarm(Worker& worker) {
+  for (const PoolKey key : std::exchange(worker.look_later_, {})) {
+    auto found = worker.desks_.find(key);
+    if (found == worker.desks_.end()) continue;
+    found->second->looks_later = false;
+    feed_others(worker, *found->second);
+    worker.look_again_.push_back(key);
+  }
+}
+
+void Worker::on_alarm() { HandOver::on_alarm(*this); }
 
 void Worker::publish(PoolDesk& desk) {
   desk.pool.publish_wait(shared_.ledger);
@@ -31,7 +107,7 @@ bool Worker::hand_over_if_hungrier(ServerConnection& server) {
   const Waiter* own = desk.pool.waiters().front();
   const TimePoint own_since = own ? own->since : loop_.now();
   if (shared_.fleet.size() > 1 && Ledger::anyone_hungry(account) && server.framer.between_messages()) {
-    const unsigned worker = ledger.hungrier_worker(account, number_, own ? own_since - hand_over_margin : TimePoint::max());
+    const unsigned worker = ledger.hungrier_worker(account, number_, own ? own_since - HandOver::margin : HandOver::older_than(*this, desk));
     if (worker != workers_max) {
       hand_over(server, worker);
       return true;
@@ -59,17 +135,6 @@ bool Worker::leave_place_to_older(PoolDesk& desk) {
                               by_database ? BindingLimit::max_db_connections : BindingLimit::max_user_connections);
   }
   return true;
-}
-
-// A server has just been shelved. Whoever began to wait elsewhere before that was published has seen no idle server,
-// and must be seen now: of the two who write first and then look, one sees the other.
-void Worker::feed_others(PoolDesk& desk) {
-  if (shared_.fleet.size() == 1 || !Ledger::anyone_hungry(desk.pool.account())) return;
-  PooledServer* pooled = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
-  if (!pooled) return;
-  const unsigned worker = shared_.ledger.hungrier_worker(desk.pool.account(), number_, TimePoint::max());
-  auto& server = *static_cast<ServerConnection*>(pooled->connection);
-  if (worker != workers_max && server.framer.between_messages()) hand_over(server, worker);
 }
 
 void Worker::hand_over(ServerConnection& server, unsigned worker) {
@@ -112,40 +177,9 @@ void Worker::receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Deta
   look_again_.push_back(key);                  // others may wait here, and others be idle there
 }
 
-void Worker::ask_for_donation(PoolDesk& desk) {
-  if (shared_.fleet.size() == 1 || desk.waiting_for_donor) return;
-  const unsigned donor = shared_.ledger.worker_with_idle(desk.pool.account(), number_);
-  if (donor == workers_max) return;
-  desk.waiting_for_donor = true;
-  shared_.fleet.post(donor, [key = desk.pool.account().key, to = number_](Worker& worker) { worker.donate(key, to); });
-}
-
-void Worker::donate(PoolKey key, unsigned to) {
-  auto found = desks_.find(key);
-  PooledServer* pooled = found == desks_.end() ? nullptr : found->second->pool.best_idle();
-  if (pooled && found->second->pool.waiters().empty()) {
-    auto& server = *static_cast<ServerConnection*>(pooled->connection);
-    if (server.framer.between_messages() && !close_if_unfit(server)) return hand_over(server, to);
-  } else if (found != desks_.end() && found->second->pool.waiters().empty()) {
-    // Idle for long: after its check it goes to whoever waits longest, wherever that is.
-    PooledServer* used = found->second->pool.paused ? nullptr : found->second->pool.servers(ServerState::used).front();
-    if (used) {
-      auto& server = *static_cast<ServerConnection*>(used->connection);
-      if (!close_if_unfit(server)) start_job(server, ServerJob::check, config_->globals.server_check_query);
-    }
-  }
-  // Somebody was faster. Whoever asked has told the ledger that it waits, so the next one to come free goes there.
-  shared_.fleet.post(to, [key](Worker& worker) {
-    auto asked = worker.desks_.find(key);
-    if (asked == worker.desks_.end()) return;
-    asked->second->waiting_for_donor = false;
-    worker.look_again_.push_back(key);
-  });
-}
-
 // Frees a place under `limit`, or sees to it that one will be freed. True: try again now.
 bool Worker::make_room(PoolDesk& desk, BindingLimit limit) {
-  ask_for_donation(desk);
+  HandOver::ask(*this, desk);
   if (limit == BindingLimit::pool_size) return false;
   const std::vector<PoolKey> keys = shared_.ledger.pools_under(desk.pool.account(), limit);
   if (keys.empty()) return false;

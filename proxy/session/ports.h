@@ -112,6 +112,7 @@ class LoopEvents {
   virtual void on_accepted(std::unique_ptr<Detached> socket) = 0;
   virtual void on_wake() {}                   // somebody called Loop::wake
   virtual void on_tick() = 0;                 // see Loop::tick_every
+  virtual void on_alarm() {}                  // see Loop::alarm_in
   virtual void on_turn_end() = 0;             // after each event: bury, run what was queued
 };
 
@@ -139,6 +140,8 @@ class Loop {
   virtual void wake() = 0;                    // thread-safe: on_wake will be called soon, once for many calls
   // The next on_tick comes after `period` and then every `period`; calling it again changes the period.
   virtual void tick_every(Duration period) = 0;
+  // One on_alarm, not before `delay` is over and about two milliseconds after it at the latest. Each call has its own.
+  virtual void alarm_in(Duration delay) = 0;
 };
 
 }  // namespace pgweir

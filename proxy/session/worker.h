@@ -26,7 +26,7 @@ inline constexpr std::size_t mark_name_max = std::size_t{1} << 23;
 class Worker final : public LoopEvents, private WorkerState {
   // Parts of it, each with a file of its own.
   friend class Takeover; friend class Listeners; friend class DedicatedServers; friend class Vacancy; friend class Refusals;
-  friend class ResidueAudit; friend class HiddenCode; friend class SessionNotes; friend class StatementEffects; friend class Restorer; friend class Sequences;
+  friend class ResidueAudit; friend class HiddenCode; friend class SessionNotes; friend class StatementEffects; friend class Restorer; friend class Sequences; friend class HandOver;
 
  public:
   Worker(unsigned number, const Commons& shared, std::shared_ptr<const Config> config, Loop& loop, Connector& connector,
@@ -43,6 +43,7 @@ class Worker final : public LoopEvents, private WorkerState {
   void on_connect_failed(Token token, const std::string& reason) override;
   void on_accepted(std::unique_ptr<Detached> socket) override;
   void on_tick() override;
+  void on_alarm() override;
   void on_turn_end() override;
 
   // A client from now on; `said` is what another worker has read of it, a StartupMessage first.
@@ -335,12 +336,9 @@ class Worker final : public LoopEvents, private WorkerState {
   bool evict_one_here(const std::vector<PoolKey>& keys);
   void publish(PoolDesk& desk);
   bool hand_over_if_hungrier(ServerConnection& server);
-  void feed_others(PoolDesk& desk);
   bool leave_place_to_older(PoolDesk& desk);
   void hand_over(ServerConnection& server, unsigned worker);
   void receive_server(PoolKey key, ServerFacts facts, std::unique_ptr<Detached> socket);
-  void ask_for_donation(PoolDesk& desk);
-  void donate(PoolKey key, unsigned to);
   void spread_pokes(const std::vector<Poke>& pokes);
   // --- servers (server_flow.cpp)
   void connect(ServerConnection& server);

@@ -98,6 +98,7 @@ struct WorkerState {
   std::vector<Token> to_notify_;               // clients for whom notifications wait
   std::vector<Token> to_feed_;                 // clients who got a server in this turn; their held bytes go out
   std::vector<PoolKey> look_again_;            // pools that may be able to open a server now
+  std::vector<PoolKey> look_later_;            // see HandOver::look_later
   std::vector<Token> to_bury_;
   Slab<CancelJob> cancels_{Token::Kind::cancel};
   CancelKeys cancel_keys_{number_, shared_.credentials.process_secret()};

@@ -55,10 +55,11 @@ struct Recorder : LoopEvents {
   }
   void on_wake() override { ++wakes; }
   void on_tick() override { ++ticks; }
+  void on_alarm() override { ++alarms; }
   void on_turn_end() override { ++turn_ends; }
 
   std::string received;
-  int deliveries = 0, writables = 0, wakes = 0, ticks = 0, turn_ends = 0;
+  int deliveries = 0, writables = 0, wakes = 0, ticks = 0, alarms = 0, turn_ends = 0;
   std::vector<Token> secured, announced;
   std::vector<std::pair<Token, int>> closed;
   std::vector<std::pair<Token, std::unique_ptr<Stream>>> connected;

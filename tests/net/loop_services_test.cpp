@@ -83,6 +83,19 @@ TEST_CASE_TEMPLATE("an alarm rings once, not early, and before a longer wait is 
   CHECK(rang == 1);
 }
 
+TEST_CASE_TEMPLATE("each alarm of the worker's comes once, soon after its time", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  const TimePoint start = f.loop.now();
+  f.loop.alarm_in(milliseconds(10));
+  f.loop.alarm_in(milliseconds(30));
+  CHECK(f.until([&] { return f.seen.alarms == 1; }));
+  CHECK(f.loop.now() - start >= milliseconds(10));
+  CHECK(f.until([&] { return f.seen.alarms == 2; }));
+  CHECK(f.loop.now() - start >= milliseconds(30));
+  f.settle();
+  CHECK(f.seen.alarms == 2);
+}
+
 TEST_CASE_TEMPLATE("run ends on stop from another thread, and at once when stopped before", On,
                    OnEpoll, OnUring) {
   LoopFixture f(On::kind());

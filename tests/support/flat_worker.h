@@ -21,6 +21,7 @@ struct FlatLoop final : Loop, Connector {
   std::unique_ptr<Stream> adopt(std::unique_ptr<Detached>, Token token) override;
   void wake() override {}
   void tick_every(Duration) override {}
+  void alarm_in(Duration) override {}
   void connect(const ServerAddress&, Token token) override { wanted.push_back(token); }
   void abandon(Token) override {}
 

@@ -262,6 +262,12 @@ void SimLoop::tick_every(Duration period) {
   ticking_ = true;
 }
 
+void SimLoop::alarm_in(Duration delay) {
+  world_.after(delay, [this] {
+    if (!stopped_) turn([](LoopEvents& events) { events.on_alarm(); });
+  });
+}
+
 void SimLoop::tick() {
   if (stopped_) return;
   world_.note("tick, worker " + std::to_string(number_));

@@ -169,6 +169,7 @@ class SimLoop final : public Loop {
   std::unique_ptr<Stream> adopt(std::unique_ptr<Detached> socket, Token token) override;
   void wake() override;
   void tick_every(Duration period) override;
+  void alarm_in(Duration delay) override;
   void stop() { stopped_ = true; }
 
   unsigned number() const { return number_; }
