@@ -44,8 +44,15 @@ class Uring {
   io_uring_sqe& entry();
   // Submits and waits for one completion, at most `ms` milliseconds (-1: for ever).
   void submit_and_wait(int ms);
+  // Submits, no more.
+  void submit() { io_uring_submit(&ring_); }
   // Submits, lets the kernel do what is due, and comes back at once.
   void submit_and_look();
+
+  // Everything has reached the kernel, and every completion of it that is due will be harvested by the next harvest().
+  bool all_told() const { return io_uring_sq_ready(&ring_) == 0 && !overflowed(); }
+  // There are more completions than the ring holds: the kernel adds them when it is looked at again.
+  bool overflowed() const { return io_uring_cq_has_overflow(&ring_); }
 
   // Calls take(user_data, res, flags) for every completion there is.
   template <class Take>

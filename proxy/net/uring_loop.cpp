@@ -1,6 +1,7 @@
 #include "proxy/net/uring_loop.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -50,6 +51,7 @@ void UringLoop::turn(Duration longest_wait) {
   ring_->start();
   deliver_parked();
   apply_changes();
+  if (!unanswered_.empty() && batch_.empty() && resumed_.empty() && yield_.wanted(events_last_turn_)) let_others_run();
   ++counters_.waits;
   // Bytes that a detaching stream met between two turns do not wait for more.
   ring_->submit_and_wait(batch_.empty() && resumed_.empty() ? wait_ms(longest_wait) : 0);
@@ -62,9 +64,17 @@ void UringLoop::turn(Duration longest_wait) {
     expect(batch_at_ + 1);
     if (completion.key != nobody) dispatch(completion);
   }
+  events_last_turn_ = batch_.size();
   batch_.clear();
   batch_at_ = 0;
   ring_what_is_due();
+}
+
+void UringLoop::let_others_run() {
+  ring_->submit();
+  const TimePoint before = monotonic_now();
+  sched_yield();
+  yield_.took(monotonic_now() - before);
 }
 
 void UringLoop::expect(std::size_t place) const {
@@ -77,18 +87,23 @@ void UringLoop::expect(std::size_t place) const {
 }
 
 void UringLoop::harvest() {
-  ring_->harvest([this](std::uint64_t key, int res, std::uint32_t flags) {
+  const auto take = [this](std::uint64_t key, int res, std::uint32_t flags) {
     if (key == nobody) return;
-    // A send that took everything needs no turn of its own.
-    if (static_cast<std::uint8_t>(key) == sending && res == slots_[slot_of(key)].block_size) return sent(slot_of(key), res);
+    if (static_cast<std::uint8_t>(key) == sending) return sent(slot_of(key), res);
     batch_.push_back({key, res, flags});
-  });
+  };
+  const bool all = ring_->all_told();
+  ring_->harvest(take);
+  if (!all) return;
+  // Sends complete while they are submitted, and say so only where they fell short: who sleeps is not woken for the others.
+  for (const std::uint32_t number : unanswered_)
+    if (slots_[number].under_way & sending) sent(number, slots_[number].block_size);
+  unanswered_.clear();
 }
 
 void UringLoop::dispatch(const Completion& completion) {
   const std::uint32_t number = slot_of(completion.key);
   const auto work = static_cast<std::uint8_t>(completion.key);
-  if (work == sending) return sent(number, completion.res);
   if (!(completion.flags & IORING_CQE_F_MORE)) {
     slots_[number].under_way &= static_cast<std::uint8_t>(~work);
     slots_[number].cancelling &= static_cast<std::uint8_t>(~work);
@@ -180,15 +195,18 @@ std::size_t UringLoop::queue_send(UringStream& stream, std::span<const iovec> pa
   if (!block) return 0;
   ++counters_.sends;
   io_uring_sqe& entry = ring_->entry();
-  // Never waits for room: what is left over is the stream's business, in order.
+  // Never waits for room: what is left over is the stream's business, in order. MSG_WAITALL makes that a failure, which
+  // is told.
   const bool known = gets_known(number);
   io_uring_prep_send(&entry, known ? static_cast<int>(number) : stream.fd_, send_blocks_.at(*block), size,
-                     MSG_NOSIGNAL | MSG_DONTWAIT);
+                     MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+  entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
   if (known) entry.flags |= IOSQE_FIXED_FILE;
   io_uring_sqe_set_data64(&entry, key_of(number, sending));
   slots_[number].block = *block;
   slots_[number].block_size = static_cast<std::uint16_t>(size);
   slots_[number].under_way |= sending;
+  unanswered_.push_back(number);
   return size;
 }
 
@@ -196,12 +214,6 @@ void UringLoop::finish_send(std::uint32_t number) {
   while ((slots_[number].under_way & sending) && !over_) {
     ring_->submit_and_look();
     harvest();
-    for (Completion& late : batch_) {
-      if (late.key != key_of(number, sending)) continue;
-      const int res = late.res;
-      late.key = nobody;
-      sent(number, res);
-    }
   }
 }
 
@@ -256,8 +268,6 @@ void UringLoop::send_left(std::uint32_t number) {
 void UringLoop::send_what_is_queued() {
   ring_->submit_and_look();
   harvest();
-  for (const Completion& last : std::exchange(batch_, {}))
-    if (last.key != nobody && static_cast<std::uint8_t>(last.key) == sending) sent(slot_of(last.key), last.res);
   over_ = true;
 }
 

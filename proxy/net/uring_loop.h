@@ -10,6 +10,7 @@
 #include "proxy/net/socket_loop.h"
 #include "proxy/net/uring.h"
 #include "proxy/net/uring_stream.h"
+#include "proxy/net/yield.h"
 
 namespace pgweir {
 
@@ -70,6 +71,7 @@ class UringLoop final : public SocketLoop {
   // between two events and takes the caches for itself; on epoll nothing was found.
   void expect(std::size_t place) const;
   void harvest();
+  void let_others_run();
   void dispatch(const Completion& completion);
   // Copies the parts and sends them with the next wait. Returns how many bytes; 0: they are not fit for it.
   std::size_t queue_send(UringStream& stream, std::span<const iovec> parts);
@@ -100,6 +102,7 @@ class UringLoop final : public SocketLoop {
   std::uint32_t take_slot(int fd);
   void slot_changed(std::uint32_t number);
   void apply_changes();
+  void apply_what_has_changed();
   void bring_up_to_date(std::uint32_t number);
   void ask(std::uint32_t number, Work work);
   void cancel(std::uint32_t number, Work work);
@@ -110,6 +113,7 @@ class UringLoop final : public SocketLoop {
   std::unique_ptr<Uring> ring_;
   SendBlocks send_blocks_;
   std::unique_ptr<std::byte[]> scratch_;  // what is read in bulk; made for the first of it
+  bool closes_wait_ = false;            // slots that would be closed but for a send that is queued
   bool over_ = false;                   // the loop's thread has gone: what is written now is sent at once
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_, changed_, resumed_;
@@ -118,6 +122,9 @@ class UringLoop final : public SocketLoop {
   std::vector<Completion>
       batch_;  // of this turn; it grows when a detaching stream looks for its last bytes
   std::size_t batch_at_ = 0;
+  std::size_t events_last_turn_ = 0;
+  std::vector<std::uint32_t> unanswered_;  // slots with a send that is not known to be done
+  Yield yield_;
 };
 
 }  // namespace pgweir

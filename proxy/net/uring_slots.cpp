@@ -38,7 +38,16 @@ void UringLoop::slot_changed(std::uint32_t number) {
   changed_.push_back(number);
 }
 
+// Who has been sent its last words need not wait for the end until somebody else says something.
 void UringLoop::apply_changes() {
+  apply_what_has_changed();
+  if (!std::exchange(closes_wait_, false)) return;
+  ring_->submit_and_look();
+  harvest();
+  apply_what_has_changed();
+}
+
+void UringLoop::apply_what_has_changed() {
   for (const std::uint32_t number : changed_) {
     slots_[number].changed = false;
     bring_up_to_date(number);
@@ -64,6 +73,8 @@ void UringLoop::bring_up_to_date(std::uint32_t number) {
     slot = {};
     free_.push_back(number);
     return;
+  } else if (slot.under_way & sending) {
+    closes_wait_ = true;
   }
   for (const Work work : {receiving, polling, listening}) {
     if (wanted & work & ~slot.under_way) ask(number, work);

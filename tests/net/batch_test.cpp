@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "tests/net/loop_fixture.h"
 
@@ -174,4 +175,105 @@ TEST_CASE_TEMPLATE("what a batch has written to a peer that is gone is no error 
   CHECK(f.until([&] { return !f.seen.closed.empty(); }));
   CHECK(f.seen.closed[0].first == client(3));
   CHECK(write(*stream, "more").status == IoResult::Status::failed);
+}
+
+TEST_CASE("what was sent is nothing to wake up for on io_uring: the next turn lasts until somebody answers") {
+  LoopFixture f(OnUring::kind());
+  if (OnUring::kind() != LoopKind::io_uring) return;
+  SocketPair pair = socket_pair();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  f.settle();
+  f.seen.when_bytes = [&](Token, Bytes) { (void)write(*stream, "answer"); };
+  send_all(pair.theirs, "question");
+  f.loop.turn(seconds(5));
+  REQUIRE(f.seen.received == "question");
+  f.seen.when_bytes = nullptr;
+  std::thread peer([&] {
+    pollfd waits{pair.theirs.get(), POLLIN, 0};
+    (void)::poll(&waits, 1, 5000);
+    std::this_thread::sleep_for(milliseconds(20));
+    send_all(pair.theirs, ", next");
+  });
+  f.loop.turn(seconds(5));
+  peer.join();
+  CHECK(f.seen.received == "question, next");
+}
+
+// In both the loop is called as often as it needs to be, and would sleep for longer than the peer waits.
+TEST_CASE_TEMPLATE("a stream's end follows its last words at once, though nobody says anything else", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  SocketPair pair = socket_pair(), other = socket_pair();
+  auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  const auto bystander = adopt(f.loop, std::move(other.ours), client(2));
+  f.settle();
+  SUBCASE("that is being read") {}
+  SUBCASE("that is not read just then") {
+    stream->pause_reading();
+    send_all(pair.theirs, "unheard");
+    f.settle();
+  }
+  f.seen.when_bytes = [&](Token, Bytes) {
+    if (!stream) return;
+    (void)write(*stream, "last words");
+    stream.reset();
+  };
+  bool ended = false;
+  std::thread peer([&] {
+    send_all(other.theirs, "end it");
+    pollfd waits{pair.theirs.get(), POLLRDHUP, 0};
+    ended = ::poll(&waits, 1, 3000) == 1;
+    send_all(other.theirs, "over");
+  });
+  while (!f.seen.received.ends_with("over")) f.loop.turn(seconds(20));
+  peer.join();
+  CHECK(ended);
+  CHECK(drain(pair.theirs) == "last words");
+}
+
+TEST_CASE_TEMPLATE("what a socket has no room for follows as soon as it has, though nobody says anything else", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  SocketPair pair = socket_pair(), other = socket_pair();
+  const int fd = pair.ours.get();
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
+  const auto bystander = adopt(f.loop, std::move(other.ours), client(2));
+  f.settle();
+  f.seen.when_bytes = [&](Token token, Bytes) {
+    if (token == client(2)) return;
+    const std::string filling(1 << 16, '.');
+    while (::send(fd, filling.data(), filling.size(), MSG_DONTWAIT) > 0) {
+    }
+    // epoll takes none of it, and says when it would.
+    if (write(*stream, "!").status != IoResult::Status::ok) f.seen.when_writable = [&](Token) { (void)write(*stream, "!"); };
+  };
+  bool came = false;
+  std::thread peer([&] {
+    send_all(pair.theirs, "go");
+    std::this_thread::sleep_for(milliseconds(50));
+    pollfd waits{pair.theirs.get(), POLLIN, 0};
+    while (!came && ::poll(&waits, 1, 3000) == 1) came = drain(pair.theirs).ends_with("!");
+    send_all(other.theirs, "over");
+  });
+  while (!f.seen.received.ends_with("over")) f.loop.turn(seconds(20));
+  peer.join();
+  CHECK(came);
+}
+
+TEST_CASE_TEMPLATE("who is sent much at once, by many streams, hears all of it while others may run", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  std::vector<SocketPair> pairs;
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (std::uint32_t number = 0; number < 20; ++number) {
+    pairs.push_back(socket_pair());
+    streams.push_back(adopt(f.loop, std::move(pairs.back().ours), client(number)));
+  }
+  f.settle();
+  f.seen.when_bytes = [&](Token token, Bytes bytes) { (void)write(*streams[token.index], as_text(bytes)); };
+  for (int round = 0; round < 200; ++round) {
+    for (const SocketPair& pair : pairs) send_all(pair.theirs, "x");
+    for (const SocketPair& pair : pairs) {
+      std::string heard;
+      REQUIRE(f.until([&] { return !(heard = drain(pair.theirs)).empty(); }));
+      CHECK(heard == "x");
+    }
+  }
 }
