@@ -82,7 +82,8 @@ def judge_cpu(v, parts):
             for what, target, base, bound in (("1. epoll / pgbouncer", "epoll", "pgbouncer", 1.0), ("1. io_uring / pgbouncer", "io_uring", "pgbouncer", 1.0),
                                               ("1. epoll / relay", "epoll", "relay", 1.2), ("1. io_uring / relay", "io_uring", "relay", 1.0),
                                               ("2. as it comes / all switched off", "epoll", "plain", 1 / 0.95),
-                                              ("3. two workers / one", "workers2", "epoll", 1.1)):
+                                              ("3. two workers / one, epoll", "workers2", "epoll", 1.1),
+                                              ("3. two workers / one, io_uring", "workers2-uring", "io_uring", 1.1)):
                 v.at_most(f"{what}, {at}", parts.ratio(run, target, base, clients=clients), bound, "x")
 
 
