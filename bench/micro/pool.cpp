@@ -73,7 +73,7 @@ void ledger_look_for_hunger(benchmark::State& state) {
   PoolAccount& account = ledger.account("db", "user");
   ledger.publish_wait(account, workers_max - 1, some_time);
   for (auto _ : state)
-    benchmark::DoNotOptimize(ledger.hungrier_worker(account, 0, some_time + seconds(1)));
+    benchmark::DoNotOptimize(ledger.hungrier_worker(account, 0, some_time + seconds(1), false));
   state.SetItemsProcessed(state.iterations());
 }
 
@@ -90,7 +90,7 @@ void pool_beside_another_worker(benchmark::State& state) {
     pool.enqueue(waiter, now);
     pool.publish_wait(ledger);
     benchmark::DoNotOptimize(ledger.worker_with_idle(account, self));
-    if (Ledger::anyone_hungry(account)) benchmark::DoNotOptimize(ledger.hungrier_worker(account, self, now - milliseconds(1)));
+    if (Ledger::anyone_hungry(account)) benchmark::DoNotOptimize(ledger.hungrier_worker(account, self, now - milliseconds(1), false));
     pool.dequeue(waiter);
     pool.publish_wait(ledger);
   }

@@ -40,6 +40,7 @@ struct LoopCounters {
   std::uint64_t receives = 0;
   std::uint64_t sends = 0;
   std::uint64_t short_writes = 0;  // took less than everything, or would block
+  std::uint64_t yields = 0;
   std::uint64_t changes = 0;  // what the kernel was told to watch, or no longer to, for streams
 };
 

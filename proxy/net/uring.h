@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "protocol/bytes.h"
 #include "proxy/core/time.h"
@@ -54,6 +55,9 @@ class Uring {
   // There are more completions than the ring holds: the kernel adds them when it is looked at again.
   bool overflowed() const { return io_uring_cq_has_overflow(&ring_); }
 
+  // Completions that there was no memory for have been dropped since this was asked last.
+  bool has_lost_some() { return std::exchange(lost_, *ring_.cq.koverflow) != *ring_.cq.koverflow; }
+
   // Calls take(user_data, res, flags) for every completion there is.
   template <class Take>
   void harvest(Take&& take) {
@@ -80,6 +84,7 @@ class Uring {
   bool opened_ = false;
   bool started_ = false;
   bool knows_files_ = false;
+  unsigned lost_ = 0;
   std::unique_ptr<std::byte, Unmap>
       memory_;  // the buffers, and behind them the ring that names them
   io_uring_buf_ring* buffer_ring_ = nullptr;

@@ -74,7 +74,9 @@ void UringLoop::let_others_run() {
   ring_->submit();
   const TimePoint before = monotonic_now();
   sched_yield();
-  yield_.took(monotonic_now() - before);
+  ++counters_.yields;
+  now_ = monotonic_now();
+  yield_.took(now_ - before);
 }
 
 void UringLoop::expect(std::size_t place) const {
@@ -94,10 +96,12 @@ void UringLoop::harvest() {
   };
   const bool all = ring_->all_told();
   ring_->harvest(take);
-  if (!all) return;
+  // What the kernel had no memory to tell may have been a failure.
+  const bool lost = ring_->has_lost_some();
+  if (!all && !lost) return;
   // Sends complete while they are submitted, and say so only where they fell short: who sleeps is not woken for the others.
   for (const std::uint32_t number : unanswered_)
-    if (slots_[number].under_way & sending) sent(number, slots_[number].block_size);
+    if (slots_[number].under_way & sending) sent(number, lost ? -EIO : slots_[number].block_size);
   unanswered_.clear();
 }
 

@@ -137,21 +137,20 @@ void Ledger::publish_blocked(PoolAccount& pool, unsigned worker, BindingLimit li
   }
 }
 
-unsigned Ledger::hungrier_worker(const PoolAccount& pool, unsigned self, TimePoint older_than) const {
+unsigned Ledger::hungrier_worker(const PoolAccount& pool, unsigned self, TimePoint older_than, bool nobody_here) const {
   constexpr Duration step = milliseconds(1);
   unsigned best = workers_max;
-  std::int64_t best_since = older_than.time_since_epoch().count();
+  std::int64_t best_since = TimePoint::max().time_since_epoch().count();
   for (unsigned worker = 0; worker < workers_; ++worker) {
     if (worker == self) continue;
-    std::int64_t since = pool.workers[worker].oldest_wait.load(std::memory_order_seq_cst);
+    const WorkerAccount& there = pool.workers[worker];
+    std::int64_t since = there.oldest_wait.load(std::memory_order_seq_cst);
     if (since == 0) continue;
-    const std::int32_t coming = pool.workers[worker].coming.load(std::memory_order_seq_cst);
-    if (coming > 0) {
-      const bool nobody_here = older_than == TimePoint::max();
-      if (nobody_here && coming >= pool.workers[worker].waiting.load(std::memory_order_seq_cst)) continue;
-      since += coming * step.count();
-    }
-    if (since < best_since) {
+    const std::int32_t coming = there.coming.load(std::memory_order_seq_cst);
+    if (nobody_here && coming > 0 && coming >= there.waiting.load(std::memory_order_seq_cst)) continue;
+    since += coming * step.count();
+    const bool due = since < older_than.time_since_epoch().count() || (nobody_here && !there.serves.load(std::memory_order_seq_cst));
+    if (due && since < best_since) {
       best = worker;
       best_since = since;
     }

@@ -40,12 +40,13 @@ struct Welcome;
 // So much of memory goes from core to core at a time: what several workers write must not share it.
 inline constexpr std::size_t cache_line_bytes = 64;
 
-// What one worker tells the others of a pool, for each transaction perhaps.
+// What one worker tells the others of a pool, for each transaction perhaps; `coming` they tell it.
 struct alignas(cache_line_bytes) WorkerAccount {
   // Since when the oldest waiter waits, in ns on the monotonic clock; 0: nobody waits.
   std::atomic<std::int64_t> oldest_wait{0};
   std::atomic<std::int32_t> idle{0};                   // servers
   std::atomic<std::int32_t> waiting{0}, coming{0};     // clients, and servers that are on their way there
+  std::atomic<bool> serves{false};                     // clients have servers there, which may come free
 };
 
 // What one pool looks like to the other workers. The atomics are read without the ledger's lock.
@@ -111,6 +112,9 @@ class Ledger {
   static void publish_waiting(PoolAccount& pool, unsigned worker, std::size_t count) {
     pool.workers[worker].waiting.store(static_cast<std::int32_t>(count), std::memory_order_seq_cst);
   }
+  static void publish_serves(PoolAccount& pool, unsigned worker, bool serves) {
+    pool.workers[worker].serves.store(serves, std::memory_order_seq_cst);
+  }
   // Publishes since when `worker`'s oldest client of this pool waits (TimePoint{}: nobody does).
   void publish_wait(PoolAccount& pool, unsigned worker, TimePoint oldest);
   // Says that this worker's waiters are kept from a server by `limit` (none: no longer).
@@ -125,9 +129,9 @@ class Ledger {
   }
 
   // Another worker whose oldest waiter of this pool waits since before `older_than`; workers_max: none. Where servers
-  // are on their way the oldest are taken for served: each counts for a millisecond of age, and with no limit of age
-  // (TimePoint::max()) no more go there than clients wait.
-  unsigned hungrier_worker(const PoolAccount& pool, unsigned self, TimePoint older_than) const;
+  // are on their way the oldest are taken for served: each counts for a millisecond of age. Is there `nobody_here` who waits,
+  // no more go there than clients wait, and a worker that serves nobody need not wait for so long.
+  unsigned hungrier_worker(const PoolAccount& pool, unsigned self, TimePoint older_than, bool nobody_here) const;
   // Another worker with an idle server of this pool; workers_max: none.
   unsigned worker_with_idle(const PoolAccount& pool, unsigned self) const;
   // Whether a waiter of another pool, kept out by a limit this pool shares, waits since before `older_than`.

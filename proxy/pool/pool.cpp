@@ -68,6 +68,8 @@ void Pool::publish_wait(Ledger& ledger) {
   const Waiter* oldest = paused ? nullptr : waiters_.front();
   const TimePoint since = oldest ? oldest->since : TimePoint{};
   if (oldest || published_wait_ != TimePoint{}) Ledger::publish_waiting(account_, worker_, waiters_.size());
+  const bool serves = count(ServerState::active) > 0;
+  if (oldest && serves != published_serves_) Ledger::publish_serves(account_, worker_, published_serves_ = serves);
   if (since != published_wait_) ledger.publish_wait(account_, worker_, since);
   published_wait_ = since;
   if (!oldest) publish_blocked(ledger, BindingLimit::none);

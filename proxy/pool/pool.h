@@ -138,6 +138,7 @@ class Pool {
   WaiterList waiters_, login_waiters_;
   TimePoint published_wait_{};             // what the ledger was told last
   int published_idle_ = 0;
+  bool published_serves_ = false;
   BindingLimit published_block_ = BindingLimit::none;
   int failures_ = 0;                       // connects or logins in a row
   TimePoint retry_at_{};

@@ -1,4 +1,4 @@
-// Who gets which server, and when one is opened. LIFO servers, FIFO clients, no barging: while anybody waits, a server
+// Who gets which server, and when one is opened. LIFO servers, FIFO clients, no barging: while anybody waits here, a server
 // that comes free goes to the one who waits longest.
 #include "proxy/policy/release.h"
 #include "proxy/session/hand_over.h"
@@ -93,7 +93,7 @@ void Worker::grant(PooledServer& pooled, ClientSession& client) {
              count_us(client.last_wait));
   if (!give_settings(server, policy::difference(shared_.tracked, client.parameters, server.facts.parameters))) {
     update_reading(client);
-    HandOver::feed_others(*this, desk);
+    (void)HandOver::feed_others(*this, desk);
   }
 }
 
@@ -211,7 +211,8 @@ void Worker::make_available(ServerConnection& server) {
   if (!waiter) {
     desk.pool.shelve(server.pooled, loop_.now());
     publish(desk);
-    return HandOver::feed_others(*this, desk);
+    (void)HandOver::feed_others(*this, desk);
+    return;
   }
   if (waiter->errand) return run_lookup(server, *static_cast<AuthLookup*>(waiter->session));
   auto& client = *static_cast<ClientSession*>(waiter->session);

@@ -1,5 +1,5 @@
-// Clients and servers that change workers, and servers that give way to another pool under a shared limit. Always by age: the
-// client who has waited longest is served first, wherever it is.
+// Clients and servers that change workers, and servers that give way to another pool under a shared limit. By age: the
+// client who has waited longest is served first, wherever it is, to a millisecond or two.
 #include "proxy/session/hand_over.h"
 
 #include <algorithm>
@@ -32,14 +32,18 @@ TimePoint HandOver::older_than(const Worker& worker, const PoolDesk& desk) {
 
 // Whoever began to wait elsewhere before the server was published as idle has seen none, and must be seen now: of the
 // two who write first and then look, one sees the other.
-void HandOver::feed_others(Worker& worker, PoolDesk& desk) {
-  if (worker.shared_.fleet.size() == 1 || !Ledger::anyone_hungry(desk.pool.account())) return;
+bool HandOver::feed_others(Worker& worker, PoolDesk& desk) {
+  if (worker.shared_.fleet.size() == 1 || !Ledger::anyone_hungry(desk.pool.account())) return false;
   PooledServer* pooled = desk.pool.waiters().empty() ? desk.pool.best_idle() : nullptr;
-  if (!pooled) return;
-  const unsigned to = worker.shared_.ledger.hungrier_worker(desk.pool.account(), worker.number_, older_than(worker, desk));
+  if (!pooled) return false;
+  const unsigned to = worker.shared_.ledger.hungrier_worker(desk.pool.account(), worker.number_, older_than(worker, desk), true);
   auto& server = *static_cast<ServerConnection*>(pooled->connection);
-  if (to != workers_max && server.framer.between_messages()) return worker.hand_over(server, to);
+  if (to != workers_max && server.framer.between_messages()) {
+    worker.hand_over(server, to);
+    return true;
+  }
   if (may_wait(desk)) look_later(worker, desk);
+  return false;
 }
 
 void HandOver::ask(Worker& worker, PoolDesk& desk) {
@@ -88,7 +92,8 @@ void HandOver::on_alarm(Worker& worker) {
     auto found = worker.desks_.find(key);
     if (found == worker.desks_.end()) continue;
     found->second->looks_later = false;
-    feed_others(worker, *found->second);
+    while (feed_others(worker, *found->second)) {
+    }
     worker.look_again_.push_back(key);
   }
 }
@@ -107,7 +112,7 @@ bool Worker::hand_over_if_hungrier(ServerConnection& server) {
   const Waiter* own = desk.pool.waiters().front();
   const TimePoint own_since = own ? own->since : loop_.now();
   if (shared_.fleet.size() > 1 && Ledger::anyone_hungry(account) && server.framer.between_messages()) {
-    const unsigned worker = ledger.hungrier_worker(account, number_, own ? own_since - HandOver::margin : HandOver::older_than(*this, desk));
+    const unsigned worker = ledger.hungrier_worker(account, number_, own ? own_since - HandOver::margin : HandOver::older_than(*this, desk), !own);
     if (worker != workers_max) {
       hand_over(server, worker);
       return true;

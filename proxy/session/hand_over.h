@@ -1,6 +1,7 @@
-// When a server goes to a client who waits on another worker. Where transactions are long it goes at once. Where they
-// are short, one of that worker's own comes free sooner than a stranger could be there, and servers that went to and fro for
-// every pause of a worker would cost more than they serve: there it goes to who has waited for a millisecond.
+// When a server that nobody waits for goes to a client who waits on another worker. Where transactions are long it goes at
+// once. Where they are short, one of that worker's own comes free sooner than a stranger could be there, and servers that went
+// to and fro for every pause of a worker would cost more than they serve: there it goes to who has waited for a millisecond, or
+// has no server of its own worker's to wait for.
 #pragma once
 
 #include "proxy/core/time.h"
@@ -19,7 +20,8 @@ class HandOver {
   // Since before when another worker's client must wait for a server that nobody waits for here.
   static TimePoint older_than(const Worker& worker, const PoolDesk& desk);
   // A server has just been shelved: it goes to whoever waits elsewhere, now or, if nobody waits for long enough, later.
-  static void feed_others(Worker& worker, PoolDesk& desk);
+  // True: it has gone.
+  static bool feed_others(Worker& worker, PoolDesk& desk);
   // Clients of the pool wait here: another worker with an idle server is asked for it, now or later.
   static void ask(Worker& worker, PoolDesk& desk);
   static void on_alarm(Worker& worker);

@@ -140,7 +140,7 @@ class Loop {
   virtual void wake() = 0;                    // thread-safe: on_wake will be called soon, once for many calls
   // The next on_tick comes after `period` and then every `period`; calling it again changes the period.
   virtual void tick_every(Duration period) = 0;
-  // One on_alarm, not before `delay` is over and about two milliseconds after it at the latest. Each call has its own.
+  // One on_alarm, not before `delay` is over, and in the first turn after it. Each call has its own.
   virtual void alarm_in(Duration delay) = 0;
 };
 

@@ -258,7 +258,7 @@ TEST_CASE_TEMPLATE("what a socket has no room for follows as soon as it has, tho
   CHECK(came);
 }
 
-TEST_CASE_TEMPLATE("who is sent much at once, by many streams, hears all of it while others may run", On, OnEpoll, OnUring) {
+TEST_CASE_TEMPLATE("a busy worker lets others run before it waits, on io_uring, and all is said", On, OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   std::vector<SocketPair> pairs;
   std::vector<std::unique_ptr<Stream>> streams;
@@ -276,4 +276,45 @@ TEST_CASE_TEMPLATE("who is sent much at once, by many streams, hears all of it w
       CHECK(heard == "x");
     }
   }
+  CHECK((f.loop.counters().yields > 0) == (On::kind() == LoopKind::io_uring));
+}
+
+// Little room, so that some of the small ones are taken in part.
+TEST_CASE_TEMPLATE("small messages into a narrow socket arrive whole and in order", On, OnEpoll, OnUring) {
+  LoopFixture f(On::kind());
+  SocketPair pair = tcp_pair(), other = socket_pair();
+  const int least = 1;
+  (void)setsockopt(pair.ours.get(), SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+  (void)setsockopt(pair.theirs.get(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+  const auto stream = adopt(f.loop, std::move(pair.ours), client(1), true);
+  const auto bystander = adopt(f.loop, std::move(other.ours), client(2));
+  f.settle();
+  std::string said, owed, heard;
+  const auto say = [&] {
+    const IoResult result = write(*stream, owed);
+    if (result.status == IoResult::Status::ok) owed.erase(0, result.wrote);
+  };
+  bool blocked = false;
+  f.seen.when_bytes = [&](Token, Bytes) {
+    if (blocked) return;
+    for (int i = 0; i < 3; ++i) owed += std::to_string(said.size() + owed.size()) + std::string(300 + said.size() % 37, '.');
+    said += owed;
+    say();
+    blocked = !owed.empty();
+  };
+  f.seen.when_writable = [&](Token) {
+    say();
+    blocked = !owed.empty();
+  };
+  for (int round = 0; round < 2000; ++round) {
+    send_all(other.theirs, "x");
+    f.loop.turn(milliseconds(round % 50 == 0 ? 1 : 0));
+    if (round % 7 == 0) heard += drain(pair.theirs);
+  }
+  CHECK(f.until([&] {
+    heard += drain(pair.theirs);
+    return heard.size() == said.size();
+  }));
+  CHECK(heard == said);
+  CHECK(f.loop.counters().short_writes > 0);
 }

@@ -76,12 +76,38 @@ TEST_CASE("the worker whose client waits longest is the hungrier one") {
   ledger.publish_wait(pool, 1, start + seconds(2));
   ledger.publish_wait(pool, 2, start + seconds(1));
   CHECK(Ledger::anyone_hungry(pool));
-  CHECK(ledger.hungrier_worker(pool, 0, TimePoint::max()) == 2);
-  CHECK(ledger.hungrier_worker(pool, 2, TimePoint::max()) == 1);
-  CHECK(ledger.hungrier_worker(pool, 0, start + seconds(1)) == workers_max);
+  CHECK(ledger.hungrier_worker(pool, 0, TimePoint::max(), true) == 2);
+  CHECK(ledger.hungrier_worker(pool, 2, TimePoint::max(), true) == 1);
+  CHECK(ledger.hungrier_worker(pool, 0, start + seconds(1), false) == workers_max);
   ledger.publish_wait(pool, 1, {});
   ledger.publish_wait(pool, 2, {});
   CHECK(!Ledger::anyone_hungry(pool));
+}
+
+TEST_CASE("no more servers go to a worker than clients wait there, however long they wait") {
+  Ledger ledger(2);
+  PoolAccount& pool = ledger.account("db", "u");
+  const TimePoint much_later = start + seconds(10);
+  Ledger::publish_waiting(pool, 1, 2);
+  Ledger::publish_serves(pool, 1, true);
+  ledger.publish_wait(pool, 1, start);
+  Ledger::publish_coming(pool, 1, 1);
+  CHECK(ledger.hungrier_worker(pool, 0, much_later, true) == 1);
+  Ledger::publish_coming(pool, 1, 1);
+  CHECK(ledger.hungrier_worker(pool, 0, much_later, true) == workers_max);
+  CHECK(ledger.hungrier_worker(pool, 0, TimePoint::max(), true) == workers_max);
+  CHECK(ledger.hungrier_worker(pool, 0, much_later, false) == 1);   // our own would wait for longer
+}
+
+TEST_CASE("a worker that serves nobody need not have waited for long, if nobody waits here") {
+  Ledger ledger(2);
+  PoolAccount& pool = ledger.account("db", "u");
+  Ledger::publish_waiting(pool, 1, 1);
+  ledger.publish_wait(pool, 1, start);
+  CHECK(ledger.hungrier_worker(pool, 0, start - milliseconds(1), true) == 1);
+  CHECK(ledger.hungrier_worker(pool, 0, start - milliseconds(1), false) == workers_max);
+  Ledger::publish_serves(pool, 1, true);
+  CHECK(ledger.hungrier_worker(pool, 0, start - milliseconds(1), true) == workers_max);
 }
 
 TEST_CASE("a place that comes free pokes those who wait, the longest first") {

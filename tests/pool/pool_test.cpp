@@ -185,12 +185,12 @@ TEST_CASE("other workers learn who waits here and what is idle here") {
   Waiter& first = f.waiter(start);
   f.waiter(start + seconds(1));
   f.pool.publish_wait(f.ledger);
-  CHECK(f.ledger.hungrier_worker(f.account, 1, TimePoint::max()) == 0);
-  CHECK(f.ledger.hungrier_worker(f.account, 1, start) == workers_max);
-  CHECK(f.ledger.hungrier_worker(f.account, 0, TimePoint::max()) == workers_max);
+  CHECK(f.ledger.hungrier_worker(f.account, 1, TimePoint::max(), true) == 0);
+  CHECK(f.ledger.hungrier_worker(f.account, 1, start, false) == workers_max);
+  CHECK(f.ledger.hungrier_worker(f.account, 0, TimePoint::max(), true) == workers_max);
   f.pool.dequeue(first);
   f.pool.publish_wait(f.ledger);
-  CHECK(f.ledger.hungrier_worker(f.account, 1, start + seconds(1)) == workers_max);
+  CHECK(f.ledger.hungrier_worker(f.account, 1, start + seconds(1), false) == workers_max);
   f.pool.dequeue(f.waiters[1]);
   f.pool.publish_wait(f.ledger);
   CHECK(!Ledger::anyone_hungry(f.account));
