@@ -59,6 +59,8 @@ bool Worker::prepare_for(ClientSession& client, const policy::SqlPlan& plan, std
   for (const policy::StatementRef& statement : plan.in_the_way) {
     auto there = server.statements.remove(*statement);
     if (there && !close_there(client, std::move(*there), run)) return false;
+    auto old = server.statements.remove_foreign(statement->id);
+    if (old && !close_there(client, std::move(*old), run)) return false;
   }
   for (const policy::StatementRef& statement : plan.needed) {
     if (!prepare_exactly(client, statement, run)) return false;
@@ -167,6 +169,8 @@ bool Worker::judge_execute_verb(ClientSession& client, const Piece& piece, Run& 
     const auto max = static_cast<std::size_t>(config_->globals.max_prepared_statements);
     auto there = server.statements.find(*portal->about) ? server.statements.remove(*portal->about) : std::nullopt;
     if (there && !close_there(client, std::move(*there), run)) return true;
+    auto old = server.statements.remove_foreign(portal->about->id);
+    if (old && !close_there(client, std::move(*old), run)) return true;
     if (!drop_surplus(client, max - 1, run)) return true;
   }
   server.touching |= portal->verb != Verb::execute || portal->about->text->touches_statements;

@@ -1,5 +1,7 @@
 #include "proxy/policy/prepared/server_statements.h"
 
+#include <algorithm>
+
 namespace pgweir::policy {
 namespace {
 
@@ -109,6 +111,10 @@ void ServerStatements::forget_foreign(const StatementText& text) {
   for (Prepared& prepared : by_age_) {
     if (!prepared.statement && same(*prepared.text, text)) prepared.text = out_of_date();
   }
+}
+
+bool ServerStatements::has_foreign(std::uint64_t id) const {
+  return foreign_ > 0 && std::any_of(by_age_.begin(), by_age_.end(), [id](const Prepared& one) { return !one.statement && one.id == id; });
 }
 
 std::optional<ServerStatements::Prepared> ServerStatements::remove_foreign(std::uint64_t id) {

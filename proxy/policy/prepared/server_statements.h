@@ -53,6 +53,7 @@ class ServerStatements {
   void take_over(const std::vector<ForeignStatement>& statements);
   // A foreign one of that text is out of date.
   void forget_foreign(const StatementText& text);
+  bool has_foreign(std::uint64_t id) const;
   // Takes a foreign one off the table that has a name which is about to be given anew.
   std::optional<Prepared> remove_foreign(std::uint64_t id);
 

@@ -72,7 +72,7 @@ class Planner {
     for (; among(used_, made) || (several_ && !client_.name_of(*made).empty());
          made = store_.intern(as_bytes(rest), StatementKind::sql, planning_))
       rest += ' ';
-    if (!all_gone_ && server_.find(*made)) plan_.in_the_way.push_back(made);
+    clear_the_way_for(made);
     plan_.orders.push_back({Verb::prepare, false, verb.name, made});
     name(verb, made, made->id);
     make(made);
@@ -100,7 +100,7 @@ class Planner {
       if (statement->text->kind == StatementKind::parsed) {
         if (!among(plan_.needed, statement)) plan_.needed.push_back(statement);
       } else {
-        if (!all_gone_ && server_.find(*statement)) plan_.in_the_way.push_back(statement);
+        clear_the_way_for(statement);
         text_.insert(verb.begin, prepare_text(*statement) + "; ");
         plan_.orders.push_back({Verb::prepare, true, {}, statement});
         make(statement);
@@ -113,6 +113,11 @@ class Planner {
     text_.replace(verb.name_at, verb.name_end, quoted_name(id));
     plan_.renames.push_back({id, verb.name});
     if (!among(used_, statement)) used_.push_back(statement);
+  }
+
+  // It is about to be prepared under its name, which another worker's statement may have that is out of date.
+  void clear_the_way_for(const StatementRef& statement) {
+    if (!all_gone_ && (server_.find(*statement) || server_.has_foreign(statement->id))) plan_.in_the_way.push_back(statement);
   }
 
   void make(const StatementRef& statement) {

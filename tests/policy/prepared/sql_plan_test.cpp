@@ -44,6 +44,18 @@ TEST_CASE_FIXTURE(Fixture, "EXECUTE is preceded by the PREPARE that its server l
   CHECK(plan("execute p").in_the_way.size() == 1);
 }
 
+// The server has been with another worker, which found what we had prepared there out of date.
+TEST_CASE_FIXTURE(Fixture, "what has come back under a name that is about to be given stands in the way") {
+  const StatementRef known = by_sql(" as select 1");
+  client.set("p", known);
+  server.take_over({{std::make_shared<StatementText>(), known->id}});
+  CHECK(plan("execute p").in_the_way.size() == 1);
+  CHECK(plan("prepare q as select 1").in_the_way.size() == 1);
+  CHECK(plan("prepare q as select 2").in_the_way.empty());
+  (void)server.remove_foreign(known->id);
+  CHECK(plan("execute p").in_the_way.empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "a statement that came by a message can only be made by one") {
   const StatementRef known = store.intern(as_bytes(std::string_view("select $1\0\0\1\0\0\0\x17", 16)));
   client.set("p", known);
