@@ -96,9 +96,10 @@ void UringLoop::harvest() {
   };
   const bool all = ring_->all_told();
   ring_->harvest(take);
-  // What the kernel had no memory to tell may have been a failure.
+  // The kernel still reads the blocks of what it has not been told yet.
+  if (!all) return;
+  // What it had no memory to tell may have been a failure.
   const bool lost = ring_->has_lost_some();
-  if (!all && !lost) return;
   // Sends complete while they are submitted, and say so only where they fell short: who sleeps is not woken for the others.
   for (const std::uint32_t number : unanswered_)
     if (slots_[number].under_way & sending) sent(number, lost ? -EIO : slots_[number].block_size);

@@ -148,8 +148,10 @@ unsigned Ledger::hungrier_worker(const PoolAccount& pool, unsigned self, TimePoi
     if (since == 0) continue;
     const std::int32_t coming = there.coming.load(std::memory_order_seq_cst);
     if (nobody_here && coming > 0 && coming >= there.waiting.load(std::memory_order_seq_cst)) continue;
-    since += coming * step.count();
-    const bool due = since < older_than.time_since_epoch().count() || (nobody_here && !there.serves.load(std::memory_order_seq_cst));
+    const std::int64_t behind_those = since + coming * step.count();
+    const bool waits_for_nobody = nobody_here && !there.serves.load(std::memory_order_seq_cst);
+    const bool due = waits_for_nobody || (nobody_here ? since : behind_those) < older_than.time_since_epoch().count();
+    since = behind_those;
     if (due && since < best_since) {
       best = worker;
       best_since = since;

@@ -129,8 +129,9 @@ class Ledger {
   }
 
   // Another worker whose oldest waiter of this pool waits since before `older_than`; workers_max: none. Where servers
-  // are on their way the oldest are taken for served: each counts for a millisecond of age. Is there `nobody_here` who waits,
-  // no more go there than clients wait, and a worker that serves nobody need not wait for so long.
+  // are on their way the oldest are taken for served: each counts for a millisecond of age, against our own waiters and
+  // between workers. Is there `nobody_here` who waits, no more go there than clients wait, and a worker that serves nobody
+  // need not have waited for so long.
   unsigned hungrier_worker(const PoolAccount& pool, unsigned self, TimePoint older_than, bool nobody_here) const;
   // Another worker with an idle server of this pool; workers_max: none.
   unsigned worker_with_idle(const PoolAccount& pool, unsigned self) const;

@@ -36,7 +36,7 @@ struct PoolDesk {
   bool over_size = false;                      // pool_size has shrunk below what is open
   TimePoint unused_since{};                    // no client and no server since; TimePoint{}: it is used
   bool waiting_for_donor = false;              // another worker was asked for an idle server
-  Duration lease = milliseconds(1);            // how long clients keep a server, lately: a mean that each moves by an eighth
+  Duration lease = milliseconds(1);            // how long clients keep a server: a mean that each moves by an eighth; at first HandOver::margin
   bool looks_later = false;                    // see HandOver::look_later
   TimePoint asked_to_evict_at{};               // other workers were asked to close one of another pool's
   policy::HostOrder hosts;                     // of a host list: whose turn it is

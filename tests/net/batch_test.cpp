@@ -28,6 +28,18 @@ void in_a_batch(LoopFixture& f, F&& happens) {
   f.seen.when_bytes = nullptr;
 }
 
+// The clients 0 to `count` - 1.
+struct Crowd {
+  Crowd(LoopFixture& f, std::uint32_t count) {
+    for (std::uint32_t number = 0; number < count; ++number) {
+      pairs.push_back(socket_pair());
+      streams.push_back(adopt(f.loop, std::move(pairs.back().ours), client(number)));
+    }
+  }
+  std::vector<SocketPair> pairs;
+  std::vector<std::unique_ptr<Stream>> streams;
+};
+
 void fill(const Fd& socket) {
   const std::string filling(1 << 16, '.');
   while (::send(socket.get(), filling.data(), filling.size(), MSG_DONTWAIT) > 0) {
@@ -65,16 +77,11 @@ TEST_CASE_TEMPLATE("more streams with bytes at once than there are receive buffe
 TEST_CASE_TEMPLATE("as many streams as a busy pool has may have bytes at once, and none has to be listened to anew",
                    On, OnEpoll, OnUring) {
   LoopFixture f(On::kind());
-  std::vector<SocketPair> pairs;
-  std::vector<std::unique_ptr<Stream>> streams;
-  for (std::uint32_t number = 0; number < 60; ++number) {
-    pairs.push_back(socket_pair());
-    streams.push_back(adopt(f.loop, std::move(pairs.back().ours), client(number)));
-  }
+  Crowd crowd(f, 60);
   f.settle();
   const std::uint64_t before = f.loop.counters().changes;
   for (int round = 1; round <= 5; ++round) {
-    for (const SocketPair& pair : pairs) send_all(pair.theirs, "x");
+    for (const SocketPair& pair : crowd.pairs) send_all(pair.theirs, "x");
     CHECK(f.until([&] { return f.seen.received.size() == 60u * static_cast<unsigned>(round); }));
   }
   CHECK(f.loop.counters().changes == before);
@@ -233,15 +240,13 @@ TEST_CASE_TEMPLATE("a stream's end follows its last words at once, though nobody
 TEST_CASE_TEMPLATE("what a socket has no room for follows as soon as it has, though nobody says anything else", On, OnEpoll, OnUring) {
   LoopFixture f(On::kind());
   SocketPair pair = socket_pair(), other = socket_pair();
-  const int fd = pair.ours.get();
+  const Fd ours(dup(pair.ours.get()));
   const auto stream = adopt(f.loop, std::move(pair.ours), client(1));
   const auto bystander = adopt(f.loop, std::move(other.ours), client(2));
   f.settle();
   f.seen.when_bytes = [&](Token token, Bytes) {
     if (token == client(2)) return;
-    const std::string filling(1 << 16, '.');
-    while (::send(fd, filling.data(), filling.size(), MSG_DONTWAIT) > 0) {
-    }
+    fill(ours);
     // epoll takes none of it, and says when it would.
     if (write(*stream, "!").status != IoResult::Status::ok) f.seen.when_writable = [&](Token) { (void)write(*stream, "!"); };
   };
@@ -260,17 +265,12 @@ TEST_CASE_TEMPLATE("what a socket has no room for follows as soon as it has, tho
 
 TEST_CASE_TEMPLATE("a busy worker lets others run before it waits, on io_uring, and all is said", On, OnEpoll, OnUring) {
   LoopFixture f(On::kind());
-  std::vector<SocketPair> pairs;
-  std::vector<std::unique_ptr<Stream>> streams;
-  for (std::uint32_t number = 0; number < 20; ++number) {
-    pairs.push_back(socket_pair());
-    streams.push_back(adopt(f.loop, std::move(pairs.back().ours), client(number)));
-  }
+  Crowd crowd(f, 20);
   f.settle();
-  f.seen.when_bytes = [&](Token token, Bytes bytes) { (void)write(*streams[token.index], as_text(bytes)); };
+  f.seen.when_bytes = [&](Token token, Bytes bytes) { (void)write(*crowd.streams[token.index], as_text(bytes)); };
   for (int round = 0; round < 200; ++round) {
-    for (const SocketPair& pair : pairs) send_all(pair.theirs, "x");
-    for (const SocketPair& pair : pairs) {
+    for (const SocketPair& pair : crowd.pairs) send_all(pair.theirs, "x");
+    for (const SocketPair& pair : crowd.pairs) {
       std::string heard;
       REQUIRE(f.until([&] { return !(heard = drain(pair.theirs)).empty(); }));
       CHECK(heard == "x");

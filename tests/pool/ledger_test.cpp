@@ -93,6 +93,8 @@ TEST_CASE("no more servers go to a worker than clients wait there, however long 
   ledger.publish_wait(pool, 1, start);
   Ledger::publish_coming(pool, 1, 1);
   CHECK(ledger.hungrier_worker(pool, 0, much_later, true) == 1);
+  CHECK(ledger.hungrier_worker(pool, 0, start + microseconds(1), true) == 1);
+  CHECK(ledger.hungrier_worker(pool, 0, start + microseconds(1), false) == workers_max);
   Ledger::publish_coming(pool, 1, 1);
   CHECK(ledger.hungrier_worker(pool, 0, much_later, true) == workers_max);
   CHECK(ledger.hungrier_worker(pool, 0, TimePoint::max(), true) == workers_max);
